@@ -34,6 +34,7 @@ class Clip:
 
     Raises:
         ClipError: an attribute is out of its type, shape or range.
+
     """
 
     frames: np.ndarray
@@ -55,7 +56,9 @@ class Clip:
         if not (math.isfinite(self.fps) and self.fps > 0):
             raise ClipError(f"clip.fps must be positive, got {self.fps}")
         if audio.dtype != np.float32 or audio.ndim != 1:
-            raise ClipError(f"clip.audio must be (samples,) float32, got {audio.shape} {audio.dtype}")
+            raise ClipError(
+                f"clip.audio must be (samples,) float32, got {audio.shape} {audio.dtype}"
+            )
         if audio.size and not np.abs(audio).max() <= 1.0:
             raise ClipError(
                 f"clip.audio must be finite and within -1..1, got a peak of {np.abs(audio).max()}"
@@ -96,6 +99,7 @@ class Clip:
 
         Raises:
             ClipError: the window does not lie inside the clip.
+
         """
         if start < 0 or frames < 1 or start + frames > len(self.frames):
             raise ClipError(
