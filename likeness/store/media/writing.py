@@ -1,0 +1,115 @@
+from fractions import Fraction
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import av
+import numpy as np
+from av.container import OutputContainer
+from av.error import ArgumentError, ExternalError
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+from av.video.stream import VideoStream
+
+from likeness.store.atomic import replacing
+from likeness.store.clip import Clip
+from likeness.store.media.probing import ORIGIN_TAG, MediaError
+
+# A fixed number of threads: x264's output depends on it, and the same clip must give the same
+# bytes on every machine.
+_THREADS = "2"
+_CONTAINER = {"movflags": "faststart+use_metadata_tags", "fflags": "+bitexact"}
+
+
+def encode(clip: Clip, path: str | Path, *, lossless: bool = False) -> None:
+    """Write a clip as an mp4 file, whole or not at all; the same clip gives the same bytes.
+
+    By default h264 (yuv420p, BT.709) and aac, which browsers play; a picture of odd size gets its
+    last row or column doubled. Lossless files (h264 RGB and float PCM) decode to the very clip but
+    play in few browsers. The clip's origin is kept in the container's metadata.
+
+    Raises:
+        MediaError: the codec refuses the clip, such as aac an odd sample rate.
+        DiskFullError: no room on the disk.
+
+    """
+    path = Path(path)
+    with replacing(path) as temporary:
+        try:
+            with av.open(
+                str(temporary),
+                "w",
+                format="mp4",
+                options=_CONTAINER,
+            ) as container:
+                container.metadata[ORIGIN_TAG] = clip.origin
+                _mux(container, clip, lossless)
+        except (ArgumentError, ExternalError) as error:
+            raise MediaError(f"{path}: can't be encoded ({error.strerror})") from error
+
+
+def encode_bytes(clip: Clip, *, lossless: bool = False) -> bytes:
+    """Return the bytes of the mp4 file that `encode` writes.
+
+    Raises:
+        MediaError: the codec refuses the clip.
+        DiskFullError: no room on the disk for temporary files.
+
+    """
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "clip.mp4"
+        encode(clip, path, lossless=lossless)
+        return path.read_bytes()
+
+
+def _mux(container: OutputContainer, clip: Clip, lossless: bool) -> None:
+    rate = Fraction(clip.fps).limit_denominator(1001)
+    frames = clip.frames if lossless else _even(clip.frames)
+    video = _lossless_video(container, rate) if lossless else _video(container, rate)
+    video.height, video.width = frames.shape[1:3]
+    audio = None
+    if clip.audio.size:
+        codec = "pcm_f32le" if lossless else "aac"
+        audio = container.add_stream(codec, rate=clip.sample_rate, layout="mono")
+    for frame in frames:
+        container.mux(video.encode(_picture(frame, lossless)))
+    container.mux(video.encode(None))
+    if audio is not None:
+        layout = "flt" if lossless else "fltp"
+        sound = av.AudioFrame.from_ndarray(clip.audio[None], format=layout, layout="mono")
+        sound.sample_rate = clip.sample_rate
+        sound.pts = 0
+        container.mux(audio.encode(sound))
+        container.mux(audio.encode(None))
+
+
+def _video(container: OutputContainer, rate: Fraction) -> VideoStream:
+    stream = container.add_stream(
+        "libx264", rate=rate, options={"crf": "16", "preset": "medium", "threads": _THREADS}
+    )
+    stream.pix_fmt = "yuv420p"
+    context = stream.codec_context
+    context.colorspace = Colorspace.ITU709
+    context.color_range = ColorRange.MPEG
+    context.color_primaries = ColorPrimaries.BT709
+    context.color_trc = ColorTrc.BT709
+    return stream
+
+
+def _lossless_video(container: OutputContainer, rate: Fraction) -> VideoStream:
+    stream = container.add_stream(
+        "libx264rgb", rate=rate, options={"qp": "0", "preset": "veryfast", "threads": _THREADS}
+    )
+    stream.pix_fmt = "rgb24"
+    return stream
+
+
+def _picture(frame: np.ndarray, lossless: bool) -> av.VideoFrame:
+    rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+    if lossless:
+        return rgb
+    return rgb.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
+
+
+def _even(frames: np.ndarray) -> np.ndarray:
+    """Double the last row and column where needed: yuv420p halves both sizes."""
+    height, width = frames.shape[1:3]
+    return np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
