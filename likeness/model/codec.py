@@ -1,0 +1,151 @@
+"""The small codec of the tiny preset: linear blocks in, a learned picture out.
+
+It keeps the layout of Wan's VAE (8x in space, 4x in time, first frame alone), so masks, audio windows
+and token grids are the same for every preset. The encoder is a principal-component transform of
+blocks of 4 x 8 x 8 pixels, fitted in seconds; the decoder is its transpose followed by a few
+convolutions that remove block seams and the grain of generated latents.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+TIME, SPACE = 4, 8
+BLOCK = TIME * SPACE * SPACE * 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodecConfig:
+    """Sizes of the codec."""
+
+    channels: int = 48
+    width: int = 40
+    depth: int = 3
+    whitening: float = 0.6  # 0 keeps the components' own variances, 1 makes them equal
+
+
+def to_blocks(video: Tensor) -> Tensor:
+    """(B, 1 + 4k, H, W, 3) to (B, 1 + k, H / 8, W / 8, 768); the first frame fills its block alone."""
+    video = torch.cat([video[:, :1].expand(-1, TIME - 1, -1, -1, -1), video], 1)
+    b, t, h, w, c = video.shape
+    x = video.reshape(b, t // TIME, TIME, h // SPACE, SPACE, w // SPACE, SPACE, c)
+    return x.permute(0, 1, 3, 5, 2, 4, 6, 7).flatten(4)
+
+
+def from_blocks(blocks: Tensor) -> Tensor:
+    """Inverse of :func:`to_blocks`; the first frame is the mean of its block."""
+    b, t, h, w, _ = blocks.shape
+    x = blocks.reshape(b, t, h, w, TIME, SPACE, SPACE, 3).permute(0, 1, 4, 2, 5, 3, 6, 7)
+    x = x.reshape(b, t, TIME, h * SPACE, w * SPACE, 3)
+    return torch.cat([x[:, 0].mean(1, keepdim=True), x[:, 1:].flatten(1, 2)], 1)
+
+
+class Residual(nn.Module):
+    """Two 3 x 3 convolutions in space and a mix over three frames."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.space = nn.Conv2d(width, width, 3, padding=1)
+        self.time = nn.Conv1d(width, width, 3, padding=1, groups=width)
+        self.out = nn.Conv2d(width, width, 3, padding=1)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.time.weight)
+
+    def forward(self, x: Tensor, frames: int) -> Tensor:
+        """(B * frames, width, H, W) to the same."""
+        hidden = torch.nn.functional.silu(self.space(x))
+        _, c, h, w = hidden.shape
+        line = hidden.reshape(-1, frames, c, h * w).permute(0, 3, 2, 1).reshape(-1, c, frames)
+        mixed = self.time(line).reshape(-1, h * w, c, frames).permute(0, 3, 2, 1)
+        hidden = hidden + mixed.reshape(-1, c, h, w)
+        return x + self.out(torch.nn.functional.silu(hidden))
+
+
+class TinyCodec(nn.Module):
+    """Pixels (B, T, H, W, 3) in -1..1 to latents (B, C, 1 + (T - 1) / 4, H / 8, W / 8) and back."""
+
+    mean: Tensor
+    basis: Tensor
+    scale: Tensor
+
+    def __init__(self, config: CodecConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or CodecConfig()
+        self.register_buffer("mean", torch.zeros(BLOCK))
+        self.register_buffer("basis", torch.zeros(BLOCK, config.channels))
+        self.register_buffer("scale", torch.ones(config.channels))
+        self.inward = nn.Conv2d(12, config.width, 3, padding=1)
+        self.refine = nn.ModuleList(Residual(config.width) for _ in range(config.depth))
+        self.outward = nn.Conv2d(config.width, 12, 3, padding=1)
+        nn.init.zeros_(self.outward.weight)
+        nn.init.zeros_(self.outward.bias)
+
+    @property
+    def channels(self) -> int:
+        """Latent channels."""
+        return self.config.channels
+
+    @torch.no_grad()
+    def fit_blocks(self, blocks: Tensor, weights: Tensor) -> None:
+        """Fit the transform to blocks (N, 768) with weights (N,) by principal components.
+
+        Latents get mean 0 and, over all channels, variance 1; ``whitening`` says how far the
+        channels' variances are brought together.
+        """
+        share = (weights / weights.sum()).double()
+        blocks = blocks.double()
+        mean = (share[:, None] * blocks).sum(0)
+        centred = blocks - mean
+        covariance = (centred * share[:, None]).T @ centred
+        values, vectors = torch.linalg.eigh(covariance)
+        order = torch.argsort(values, descending=True)[: self.channels]
+        deviation = values[order].clamp_min(1e-12).sqrt()
+        kept = deviation ** (1 - self.config.whitening)
+        kept = kept / kept.square().mean().sqrt()
+        self.mean.copy_(mean)
+        self.basis.copy_(vectors[:, order])
+        self.scale.copy_(kept / deviation)
+
+    def encode(self, video: Tensor) -> Tensor:
+        """Pixels in -1..1 to latents; T must be 1 + 4k, H and W multiples of 8."""
+        coefficients = (to_blocks(video) - self.mean) @ self.basis * self.scale
+        return coefficients.permute(0, 4, 1, 2, 3).contiguous()
+
+    def decode_linear(self, latents: Tensor) -> Tensor:
+        """The transform's transpose alone, without the convolutions."""
+        blocks = (latents.permute(0, 2, 3, 4, 1) / self.scale) @ self.basis.T + self.mean
+        return from_blocks(blocks)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents to pixels in about -1..1."""
+        rough = self.decode_linear(latents)
+        b, t, h, w, _ = rough.shape
+        images = rough.reshape(b * t, h, w, 3).permute(0, 3, 1, 2)
+        hidden = self.inward(torch.nn.functional.pixel_unshuffle(images, 2))
+        for block in self.refine:
+            hidden = block(hidden, t)
+        fine = images + torch.nn.functional.pixel_shuffle(self.outward(hidden), 2)
+        return fine.permute(0, 2, 3, 1).reshape(b, t, h, w, 3)
+
+    def save(self, path: Path) -> None:
+        """Write weights (half precision, but for the transform) and sizes as safetensors."""
+        state = {
+            name: tensor if name in ("mean", "basis", "scale") else tensor.half()
+            for name, tensor in self.state_dict().items()
+        }
+        metadata = {key: str(value) for key, value in asdict(self.config).items()}
+        save_file({k: v.contiguous() for k, v in state.items()}, path, metadata)
+
+    @classmethod
+    def load(cls, path: Path) -> "TinyCodec":
+        """Read what :meth:`save` wrote."""
+        state = load_file(path)
+        width = state["inward.weight"].shape[0]
+        depth = 1 + max(int(k.split(".")[1]) for k in state if k.startswith("refine."))
+        config = CodecConfig(channels=state["basis"].shape[1], width=width, depth=depth)
+        codec = cls(config)
+        codec.load_state_dict({k: v.float() for k, v in state.items()})
+        return codec.eval().requires_grad_(False)

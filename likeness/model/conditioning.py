@@ -1,0 +1,111 @@
+"""What a generation is asked for, as tensors: c = {a_drv, R_id, C_aux} of TAVR eq. 1."""
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from likeness.store.clip import Clip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Request:
+    """One generation, in pixels and samples.
+
+    Attributes:
+        driving: (samples,) float32 speech at 16 kHz.
+        reference: clip of the person, in another scene.
+        reference_boxes: (T_ref, 4) face boxes in pixels; a NaN row is a frame without a face.
+        background: (H, W, 3) uint8 of the wanted scene.
+        hidden: (H, W) True where the background is masked, that is where the person will be.
+        prompt: caption of the wanted scene.
+
+    """
+
+    driving: np.ndarray
+    reference: Clip
+    reference_boxes: np.ndarray
+    background: np.ndarray
+    hidden: np.ndarray
+    prompt: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Conditioning:
+    """A batch of conditions for the transformer; every tensor has the batch first.
+
+    Attributes:
+        text: (B, L, D_text) features of the prompt, zeros for the empty prompt's branch.
+        empty_text: (B, L, D_text) features of the empty prompt.
+        audio: (B, frames, D_audio) of the driving speech.
+        background: (B, C, 1, h, w) latents with the hidden region grey.
+        background_keep: (B, N) tokens that show something.
+        reference: (B, C, T_ref, h, w) latents.
+        reference_keep: (B, N_ref) tokens inside the face boxes.
+        reference_audio: (B, frames_ref, D_audio) of the reference's own speech.
+        hidden: (B, 1, 1, h, w) share of each latent cell that the person may cover, 0..1.
+        hidden_pixels: (B, H, W) bool, the same in pixels.
+
+    """
+
+    text: Tensor
+    empty_text: Tensor
+    audio: Tensor
+    background: Tensor
+    background_keep: Tensor
+    reference: Tensor
+    reference_keep: Tensor
+    reference_audio: Tensor
+    hidden: Tensor
+    hidden_pixels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.text)
+
+    def map(self, function) -> "Conditioning":
+        """Apply a function to every tensor."""
+        return Conditioning(**{f.name: function(getattr(self, f.name)) for f in fields(self)})
+
+    def __getitem__(self, rows: slice | list[int] | Tensor) -> "Conditioning":
+        return self.map(lambda tensor: tensor[rows])
+
+    def repeat(self, times: int) -> "Conditioning":
+        """The whole batch ``times`` times over, as ``torch.cat`` would."""
+        return self.map(lambda tensor: torch.cat([tensor] * times))
+
+    def to(self, device: torch.device | str) -> "Conditioning":
+        """Move every tensor."""
+        return self.map(lambda tensor: tensor.to(device))
+
+    @staticmethod
+    def stack(parts: "list[Conditioning]") -> "Conditioning":
+        """Concatenate batches of one shape."""
+        return Conditioning(
+            **{f.name: torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Conditioning)}
+        )
+
+    def without(
+        self,
+        *,
+        text: Tensor | None = None,
+        audio: Tensor | None = None,
+        reference: Tensor | None = None,
+        reference_audio: Tensor | None = None,
+    ) -> "Conditioning":
+        """Drop parts of the condition in the rows where a (B,) bool mask is True."""
+        out = self
+        if text is not None:
+            out = replace(out, text=torch.where(text[:, None, None], self.empty_text, self.text))
+        if audio is not None:
+            out = replace(out, audio=self.audio * ~audio[:, None, None])
+        if reference is not None:
+            out = replace(out, reference_keep=self.reference_keep & ~reference[:, None])
+        if reference_audio is not None:
+            keep = ~reference_audio[:, None, None]
+            out = replace(out, reference_audio=self.reference_audio * keep)
+        return out
+
+    def all_rows(self, value: bool = True) -> Tensor:
+        """A (B,) mask for :meth:`without`."""
+        return torch.full((len(self),), value, device=self.text.device)

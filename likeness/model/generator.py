@@ -1,0 +1,241 @@
+"""The generator: codec, text encoder and transformer behind one door."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from likeness.model.codec import CodecConfig, TinyCodec
+from likeness.model.conditioning import Conditioning, Request
+from likeness.model.config import GeneratorConfig, ModelError
+from likeness.model.encoding import encode_requests, to_pixels, to_signed
+from likeness.model.sampling import guided, seeded_noise, unipc
+from likeness.model.streams import select
+from likeness.model.text import TextEncoder
+from likeness.model.transformer import AvatarTransformer3DModel, ReferenceCache
+from likeness.store.progress import Progress, silent
+
+LORA_TARGETS = ("to_q", "to_k", "to_v", "to_out.0", "ffn.net.0.proj", "ffn.net.2")
+
+
+class Generator:
+    """Makes clips of a person from a reference video.
+
+    Latents are (B, C, T, h, w) float32; the flow is z_t = (1 - t) z_0 + t * noise with velocity
+    noise - z_0 (TAVR, section 3.2).
+    """
+
+    def __init__(
+        self,
+        config: GeneratorConfig,
+        transformer: AvatarTransformer3DModel,
+        codec: TinyCodec,
+        text: TextEncoder,
+    ) -> None:
+        self.config = config
+        self.transformer = transformer
+        self.codec = codec
+        self.text = text
+
+    @classmethod
+    def draw(
+        cls,
+        config: GeneratorConfig,
+        *,
+        vocabulary: list[str],
+        seed: int,
+        codec: TinyCodec | None = None,
+    ) -> "Generator":
+        """A generator with weights drawn from ``seed``; the codec may be a fitted one."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            transformer = AvatarTransformer3DModel(**config.transformer)
+            codec = codec or TinyCodec(CodecConfig(channels=config.transformer["in_channels"]))
+        text = TextEncoder.draw(
+            vocabulary, dim=config.transformer["text_dim"], length=config.text_length, seed=seed
+        )
+        return cls(config, transformer.eval(), codec.eval().requires_grad_(False), text)
+
+    @classmethod
+    def load(cls, path: str | Path = "tiny") -> "Generator":
+        """Load a checkpoint folder, or a preset that comes with the package by its name."""
+        folder = Path(path)
+        if not folder.exists():
+            folder = Path(__file__).parent.parent / "weights" / str(path)
+        if not (folder / "config.json").is_file():
+            raise ModelError(f"no generator checkpoint at {path}: config.json is not there")
+        config = GeneratorConfig(**json.loads((folder / "config.json").read_text()))
+        transformer = AvatarTransformer3DModel(**config.transformer)
+        state = load_file(folder / "transformer.safetensors")
+        missing, extra = transformer.load_state_dict(
+            {k: v.float() for k, v in state.items()}, strict=False
+        )
+        if missing or extra:
+            raise ModelError(
+                f"{folder}/transformer.safetensors does not fit preset {config.preset}: "
+                f"missing {missing[:3]}, left over {extra[:3]}"
+            )
+        codec = TinyCodec.load(folder / "codec.safetensors")
+        text = TextEncoder.load(folder / "text")
+        return cls(config, transformer.eval().requires_grad_(False), codec, text)
+
+    def save(self, folder: Path) -> None:
+        """Write the checkpoint (half precision) into ``folder``; adapters are not part of it."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").write_text(json.dumps(self.config.to_dict(), indent=2) + "\n")
+        state = {k: v.half().contiguous() for k, v in self.transformer.state_dict().items()}
+        save_file(state, folder / "transformer.safetensors")
+        self.codec.save(folder / "codec.safetensors")
+        self.text.save(folder / "text")
+
+    @property
+    def hash(self) -> str:
+        """Hash of all weights, adapters included (hex)."""
+        digest = hashlib.sha256()
+        for module in (self.transformer, self.codec):
+            for name, tensor in sorted(module.state_dict().items()):
+                digest.update(name.encode())
+                digest.update(tensor.contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int, int]:
+        """(C, T, h, w) of a clip."""
+        side = self.config.size // 8
+        return self.codec.channels, self.config.latent_frames, side, side
+
+    def condition(
+        self, requests: list[Request], *, reference_frames: int | None = None
+    ) -> Conditioning:
+        """Encode requests into one batch; ``reference_frames`` of each reference are looked at."""
+        config = self.config
+        if reference_frames is not None:
+            config = replace(config, reference_frames=reference_frames)
+        return encode_requests(requests, config, self.codec, self.text)
+
+    def encode_reference(self, cond: Conditioning) -> ReferenceCache:
+        """Run the reference stream once; the result serves all steps and guidance branches."""
+        return self.transformer.encode_reference(
+            cond.reference, select(cond.reference_keep), cond.empty_text, cond.reference_audio
+        )
+
+    def velocity(
+        self, z_t: Tensor, t: Tensor, cond: Conditioning, *, shared: ReferenceCache | None = None
+    ) -> Tensor:
+        """Velocity at z_t (B, C, T, h, w) and t (B,) in 0..1; differentiable.
+
+        ``shared`` is what :meth:`encode_reference` gave for the same conditions and weights.
+        """
+        reference = self.encode_reference(cond) if shared is None else shared
+        out = self.transformer(
+            z_t,
+            t * 1000,
+            cond.text,
+            audio=cond.audio,
+            background=(cond.background, select(cond.background_keep)),
+            reference=reference,
+        )
+        if self.config.prediction == "velocity":
+            return out
+        return (z_t - out) / t.clamp_min(1e-3).view(-1, 1, 1, 1, 1)
+
+    @torch.no_grad()
+    def sample(
+        self,
+        cond: Conditioning,
+        *,
+        seeds: list[int],
+        steps: int | None = None,
+        audio_guidance: float | None = None,
+        text_guidance: float | None = None,
+        progress: Progress = silent,
+    ) -> Tensor:
+        """Generate latents (B, C, T, h, w), a seed a row; settings default to the preset's."""
+        if len(seeds) != len(cond):
+            raise ModelError(f"{len(cond)} conditions need as many seeds, got {len(seeds)}")
+        audio = self.config.audio_guidance if audio_guidance is None else audio_guidance
+        text = self.config.text_guidance if text_guidance is None else text_guidance
+        branches = _guidance_branches(cond, audio, text)
+        batch = Conditioning.stack(branches)
+        shared = self.encode_reference(cond).repeat(len(branches))
+
+        def velocity(z: Tensor, t: float) -> Tensor:
+            rows = z.repeat(len(branches), 1, 1, 1, 1)
+            v = self.velocity(rows, torch.full((len(rows),), t), batch, shared=shared)
+            parts = v.chunk(len(branches))
+            if len(parts) == 1:
+                return parts[0]
+            neither = parts[2] if len(parts) == 3 else None
+            return guided(parts[0], parts[1], neither, audio=audio, text=text)
+
+        noise = seeded_noise(self.latent_shape, seeds)
+        return unipc(
+            velocity,
+            noise,
+            steps=steps or self.config.steps,
+            shift=self.config.flow_shift,
+            progress=progress,
+        )
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> np.ndarray:
+        """Latents to frames (B, T, H, W, 3) uint8. NaN latents are an error."""
+        if not bool(torch.isfinite(latents).all()):
+            raise ModelError("latents hold NaN or infinity: the checkpoint or its input is damaged")
+        return to_pixels(self.codec.decode(latents))
+
+    @torch.no_grad()
+    def encode(self, frames: np.ndarray) -> Tensor:
+        """Frames (B, T, H, W, 3) uint8 to latents."""
+        return self.codec.encode(to_signed(frames))
+
+    def add_lora(self, *, rank: int, alpha: float, seed: int) -> None:
+        """Put a fresh trainable adapter on attention and feed-forward; its output starts at zero."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.transformer.requires_grad_(False)
+            self.transformer.add_adapter(
+                LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(LORA_TARGETS))
+            )
+
+    def trainable(self) -> dict[str, torch.nn.Parameter]:
+        """The parameters that training changes, by name."""
+        return {n: p for n, p in self.transformer.named_parameters() if p.requires_grad}
+
+    @contextmanager
+    def adapters_off(self) -> Iterator[None]:
+        """Within it the transformer is the base: DPO's frozen reference."""
+        self.transformer.disable_adapters()
+        try:
+            yield
+        finally:
+            self.transformer.enable_adapters()
+
+    def lora_state(self) -> dict[str, Tensor]:
+        """The adapter's weights."""
+        state = get_peft_model_state_dict(cast(torch.nn.Module, self.transformer))
+        return {k: v.detach().clone() for k, v in state.items()}
+
+    def load_lora(self, state: dict[str, Tensor]) -> None:
+        """Set the adapter's weights; :meth:`add_lora` must have made it."""
+        set_peft_model_state_dict(cast(torch.nn.Module, self.transformer), state)
+
+
+def _guidance_branches(cond: Conditioning, audio: float, text: float) -> list[Conditioning]:
+    """The conditions to evaluate: full, without audio, without audio and text."""
+    everyone = cond.all_rows()
+    if audio == 1 and text == 1:
+        return [cond]
+    branches = [cond, cond.without(audio=everyone)]
+    if text != 1:
+        branches.append(cond.without(audio=everyone, text=everyone))
+    return branches

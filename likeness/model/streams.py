@@ -1,0 +1,69 @@
+"""Which tokens of a stream the transformer sees, and where they stand."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Tokens picked from a padded batch of streams.
+
+    Attributes:
+        index: (B, K) positions of the kept tokens in the full stream; rows are padded with dropped
+            tokens where a row keeps fewer than K.
+        valid: (B, K) True where the token was kept, or None when every row keeps exactly K, so that
+            attention needs no mask.
+
+    """
+
+    index: Tensor
+    valid: Tensor | None
+
+    def gather(self, tokens: Tensor) -> Tensor:
+        """Pick (B, K, D) from (B, N, D), or from (N, D) shared by the batch."""
+        if tokens.dim() == 2:
+            return tokens[self.index]
+        return tokens.gather(1, self.index[..., None].expand(-1, -1, tokens.shape[-1]))
+
+
+def select(keep: Tensor) -> Selection:
+    """Turn a boolean map of kept tokens (B, N) into a :class:`Selection`.
+
+    The order of the kept tokens is that of the stream. Position is added before the selection
+    (TAVR, section 3.1), so a kept token knows where in its frame it came from.
+    """
+    counts = keep.sum(1)
+    width = int(counts.max()) if keep.numel() else 0
+    index = torch.argsort((~keep).to(torch.uint8), dim=1, stable=True)[:, :width]
+    ragged = bool((counts != width).any())
+    return Selection(index=index, valid=keep.gather(1, index) if ragged else None)
+
+
+def tokens_in_boxes(boxes: Tensor, grid: tuple[int, int], margin: float) -> Tensor:
+    """Mark the tokens of each frame that a face box touches.
+
+    Args:
+        boxes: (..., 4) x0, y0, x1, y1 as fractions of the frame; a NaN row (no face) keeps nothing.
+        grid: tokens down and across one frame.
+        margin: by how much of its own size the box grows on each side.
+
+    Returns:
+        (..., rows * columns) bool.
+
+    """
+    rows, columns = grid
+    x0, y0, x1, y1 = boxes.unbind(-1)
+    grow_x, grow_y = (x1 - x0) * margin, (y1 - y0) * margin
+    left = torch.arange(columns, device=boxes.device) / columns
+    top = torch.arange(rows, device=boxes.device) / rows
+    across = (left < (x1 + grow_x)[..., None]) & (left + 1 / columns > (x0 - grow_x)[..., None])
+    down = (top < (y1 + grow_y)[..., None]) & (top + 1 / rows > (y0 - grow_y)[..., None])
+    return (down[..., :, None] & across[..., None, :]).flatten(-2)
+
+
+def patch_grid(shape: tuple[int, ...], patch: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Frames, rows and columns of tokens for latents of shape (..., T, H, W)."""
+    frames, height, width = shape[-3:]
+    return frames // patch[0], height // patch[1], width // patch[2]

@@ -1,0 +1,180 @@
+"""Clips to train on, as arrays on disk: people, each in several scenes."""
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from likeness.model.audio import log_mel
+from likeness.model.conditioning import Conditioning
+from likeness.model.config import GeneratorConfig, ModelError
+from likeness.model.encoding import (
+    background_tokens,
+    boxes_by_latent,
+    encode_background,
+    to_signed,
+)
+from likeness.model.generator import Generator
+from likeness.model.streams import tokens_in_boxes
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TalkingSet:
+    """Takes of P people in S scenes each, T frames of one size at 25 fps.
+
+    Attributes:
+        frames: (P, S, T, H, W, 3) uint8.
+        audio: (P, S, samples) float32 at 16 kHz.
+        boxes: (P, S, T, 4) face boxes in pixels.
+        mouths: (P, S, T, 4) mouth boxes in pixels.
+        hidden: (P, S, H, W) bool, where the background is masked.
+        backgrounds: (P, S, H, W, 3) uint8.
+        captions: P * S prompts, scenes of one person together.
+
+    """
+
+    frames: np.ndarray
+    audio: np.ndarray
+    boxes: np.ndarray
+    mouths: np.ndarray
+    hidden: np.ndarray
+    backgrounds: np.ndarray
+    captions: list[str]
+
+    def __post_init__(self) -> None:
+        people, scenes = self.frames.shape[:2]
+        if scenes < 2:
+            raise ModelError(f"training needs two scenes of each person, got {scenes}")
+        if len(self.captions) != people * scenes:
+            raise ModelError(
+                f"{people} people in {scenes} scenes need {people * scenes} captions, "
+                f"got {len(self.captions)}"
+            )
+
+    def save(self, folder: Path) -> None:
+        """Write one .npy an array and captions.json."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for field in fields(self):
+            if field.name != "captions":
+                np.save(folder / f"{field.name}.npy", getattr(self, field.name))
+        (folder / "captions.json").write_text(json.dumps(self.captions))
+
+    @classmethod
+    def load(cls, folder: Path) -> "TalkingSet":
+        """Read what :meth:`save` wrote; the frames stay on disk."""
+        arrays = {
+            f.name: np.load(folder / f"{f.name}.npy", mmap_mode="r")
+            for f in fields(cls)
+            if f.name != "captions"
+        }
+        return cls(**arrays, captions=json.loads((folder / "captions.json").read_text()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draw:
+    """Which windows of which takes make a batch; all (B,) int."""
+
+    person: np.ndarray
+    target_scene: np.ndarray
+    reference_scene: np.ndarray
+    target_start: np.ndarray
+    reference_start: np.ndarray
+    reference_frames: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionWeights:
+    """Weight of the flow-matching error by region; the face is small but is what people look at."""
+
+    face: float = 1.5
+    mouth: float = 4.0
+    rest: float = 0.5
+
+
+class BatchMaker:
+    """Windows of a :class:`TalkingSet` as latents and conditions."""
+
+    def __init__(self, data: TalkingSet, generator: Generator) -> None:
+        self.data = data
+        self.config: GeneratorConfig = generator.config
+        self.codec = generator.codec
+        people, scenes, frames = data.frames.shape[:3]
+        self.speech = np.stack(
+            [
+                [log_mel(data.audio[p, s], frames, self.config.fps) for s in range(scenes)]
+                for p in range(people)
+            ]
+        )
+        text = generator.text(data.captions)
+        self.text = text.unflatten(0, (people, scenes))
+        self.empty = generator.text([""])
+
+    def draw(self, rng: np.random.Generator, batch: int, reference_frames: list[int]) -> Draw:
+        """Draw windows: reference and target from different scenes of one person."""
+        people, scenes, frames = self.data.frames.shape[:3]
+        wanted = int(rng.choice(reference_frames))
+        target_scene = rng.integers(scenes, size=batch)
+        shift = rng.integers(1, scenes, size=batch)
+        return Draw(
+            person=rng.integers(people, size=batch),
+            target_scene=target_scene,
+            reference_scene=(target_scene + shift) % scenes,
+            target_start=rng.integers(frames - self.config.frames + 1, size=batch),
+            reference_start=rng.integers(frames - wanted + 1, size=batch),
+            reference_frames=wanted,
+        )
+
+    def _windows(
+        self, array: np.ndarray, person: np.ndarray, scene: np.ndarray, span: tuple
+    ) -> np.ndarray:
+        starts, length = span
+        rows = zip(person, scene, starts, strict=True)
+        return np.stack([array[p, s, a : a + length] for p, s, a in rows])
+
+    @torch.no_grad()
+    def make(self, draw: Draw, weights: RegionWeights) -> tuple[Tensor, Conditioning, Tensor]:
+        """Latents (B, C, T, h, w), their conditions, and the loss weight (B, 1, T, h, w)."""
+        data, size = self.data, self.config.size
+        target = (draw.person, draw.target_scene, (draw.target_start, self.config.frames))
+        reference = (
+            draw.person,
+            draw.reference_scene,
+            (draw.reference_start, draw.reference_frames),
+        )
+        latents = self.codec.encode(to_signed(self._windows(data.frames, *target)))
+        boxes = boxes_by_latent(self._fractions(data.boxes, reference))
+        hidden = torch.from_numpy(np.asarray(data.hidden[draw.person, draw.target_scene]))
+        plates = to_signed(np.asarray(data.backgrounds[draw.person, draw.target_scene]))
+        batch = len(draw.person)
+        cond = Conditioning(
+            text=self.text[draw.person, draw.target_scene],
+            empty_text=self.empty.expand(batch, -1, -1),
+            audio=torch.from_numpy(self._windows(self.speech, *target)),
+            background=encode_background(self.codec, plates, hidden),
+            background_keep=background_tokens(hidden, self.config.background_visible),
+            reference=self.codec.encode(to_signed(self._windows(data.frames, *reference))),
+            reference_keep=tokens_in_boxes(
+                boxes, (size // 16, size // 16), self.config.face_margin
+            ).flatten(1),
+            reference_audio=torch.from_numpy(self._windows(self.speech, *reference)),
+            hidden=torch.nn.functional.avg_pool2d(hidden[:, None].float(), 8)[:, :, None],
+            hidden_pixels=hidden,
+        )
+        return latents, cond, self._region_weights(target, weights)
+
+    def _fractions(self, boxes: np.ndarray, where: tuple) -> Tensor:
+        return torch.from_numpy(self._windows(boxes, *where)).float() / self.config.size
+
+    def _region_weights(self, target: tuple, weights: RegionWeights) -> Tensor:
+        side = self.config.size // 8
+        out = torch.full((len(target[0]), self.config.latent_frames, side * side), weights.rest)
+        regions = ((self.data.boxes, weights.face), (self.data.mouths, weights.mouth))
+        for boxes, weight in regions:
+            inside = tokens_in_boxes(
+                boxes_by_latent(self._fractions(boxes, target)), (side, side), 0.0
+            )
+            out[inside] = weight
+        return out.unflatten(2, (side, side))[:, None]

@@ -1,0 +1,417 @@
+"""The diffusion transformer of TAVR on Wan's parts, with Reference Self-Attention.
+
+Parameter names are those of diffusers' ``WanTransformer3DModel``; what TAVR adds (audio
+cross-attention, stream embeddings) has names of its own and starts at zero, so with no reference,
+background or audio the output is Wan's.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.loaders import PeftAdapterMixin
+from diffusers.models.attention import AttentionMixin, FeedForward
+from diffusers.models.attention_dispatch import dispatch_attention_fn
+from diffusers.models.cache_utils import CacheMixin
+from diffusers.models.modeling_utils import ModelMixin
+from diffusers.models.normalization import FP32LayerNorm
+from diffusers.models.transformers.transformer_wan import (
+    WanAttention,
+    WanAttnProcessor,
+    WanRotaryPosEmbed,
+    WanTimeTextImageEmbedding,
+)
+from torch import Tensor, nn
+
+from likeness.model.streams import Selection, patch_grid
+
+Rotary = tuple[Tensor, Tensor]
+KeyValue = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferenceCache:
+    """Keys and values of the reference tokens, a pair for each block.
+
+    The reference stream never looks at the target (TAVR eq. 2, second call) and its timestep is a
+    constant, so one cache serves every step and every guidance branch of a generation.
+    """
+
+    layers: tuple[KeyValue, ...]  # each (B, N_ref, heads, head_dim)
+    valid: Tensor | None  # (B, N_ref) bool, None when no row is padded
+
+    def repeat(self, times: int) -> "ReferenceCache":
+        """Repeat along the batch, for guidance branches that share the reference."""
+        return ReferenceCache(
+            layers=tuple(
+                (k.repeat(times, 1, 1, 1), v.repeat(times, 1, 1, 1)) for k, v in self.layers
+            ),
+            valid=None if self.valid is None else self.valid.repeat(times, 1),
+        )
+
+
+def rotate(x: Tensor, rotary: Rotary) -> Tensor:
+    """Turn the interleaved pairs of (B, N, heads, head_dim) by Wan's rotary angles.
+
+    As one complex product: half the passes over memory of the four real ones.
+    """
+    cos, sin = rotary
+    angle = torch.complex(cos[..., 0::2].float(), sin[..., 1::2].float())
+    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)).contiguous())
+    return torch.view_as_real(pairs * angle).flatten(-2).type_as(x)
+
+
+def queries_keys_values(attn: WanAttention, x: Tensor, rotary: Rotary) -> tuple[Tensor, ...]:
+    """Project (B, N, D) for self-attention: three times (B, N, heads, head_dim)."""
+    q = attn.norm_q(attn.to_q(x)).unflatten(2, (attn.heads, -1))
+    k = attn.norm_k(attn.to_k(x)).unflatten(2, (attn.heads, -1))
+    v = attn.to_v(x).unflatten(2, (attn.heads, -1))
+    return rotate(q, rotary), rotate(k, rotary), v
+
+
+def attend(attn: WanAttention, q: Tensor, k: Tensor, v: Tensor, valid: Tensor | None) -> Tensor:
+    """Attention through diffusers' backends, then the layer's output projection."""
+    mask = None if valid is None else valid[:, None, None, :]
+    out = dispatch_attention_fn(q, k, v, attn_mask=mask).flatten(2, 3).type_as(q)
+    return attn.to_out[1](attn.to_out[0](out))
+
+
+class AvatarBlock(nn.Module):
+    """Wan's block with Reference Self-Attention (eq. 2) and Audio Cross-Attention (eq. 3-5)."""
+
+    def __init__(
+        self, dim: int, ffn_dim: int, heads: int, cross_attn_norm: bool, eps: float
+    ) -> None:
+        super().__init__()
+        shape: dict[str, Any] = {
+            "dim": dim,
+            "heads": heads,
+            "dim_head": dim // heads,
+            "eps": eps,
+            "processor": WanAttnProcessor(),
+        }
+        across = {**shape, "cross_attention_dim_head": dim // heads}
+        self.norm1 = FP32LayerNorm(dim, eps, elementwise_affine=False)
+        self.attn1 = WanAttention(**shape)
+        self.attn2 = WanAttention(**across)
+        self.norm2 = (
+            FP32LayerNorm(dim, eps, elementwise_affine=True) if cross_attn_norm else nn.Identity()
+        )
+        self.norm_audio = FP32LayerNorm(dim, eps, elementwise_affine=True)
+        self.attn_audio = WanAttention(**across)
+        self.ffn = FeedForward(dim, inner_dim=ffn_dim, activation_fn="gelu-approximate")
+        self.norm3 = FP32LayerNorm(dim, eps, elementwise_affine=False)
+        self.scale_shift_table = nn.Parameter(torch.randn(1, 6, dim) / dim**0.5)
+        nn.init.zeros_(self.attn_audio.to_out[0].weight)
+        nn.init.zeros_(self.attn_audio.to_out[0].bias)
+
+    def modulation(self, temb: Tensor) -> tuple[Tensor, ...]:
+        """Shift, scale and gate of attention and feed-forward, each (B, 1, D)."""
+        return (self.scale_shift_table + temb.float()).chunk(6, dim=1)
+
+    def attention_input(self, x: Tensor, modulation: tuple[Tensor, ...]) -> Tensor:
+        """Normalise and modulate (B, N, D) before self-attention."""
+        shift, scale = modulation[:2]
+        return torch.addcmul(shift, self.norm1(x.float()), 1 + scale).type_as(x)
+
+    def after_attention(self, x: Tensor, out: Tensor, gate: Tensor, text: Tensor) -> Tensor:
+        """Gated residual of self-attention, then text cross-attention."""
+        x = torch.addcmul(x.float(), out.float(), gate).type_as(x)
+        return x + self.attn2(self.norm2(x.float()).type_as(x), text)
+
+    def feed_forward(self, x: Tensor, modulation: tuple[Tensor, ...]) -> Tensor:
+        """Modulated feed-forward with its gated residual."""
+        shift, scale, gate = modulation[3:]
+        hidden = torch.addcmul(shift, self.norm3(x.float()), 1 + scale).type_as(x)
+        return torch.addcmul(x.float(), self.ffn(hidden).float(), gate).type_as(x)
+
+    def hear(self, x: Tensor, audio: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Audio cross-attention of (B, N, D) on (B, L, D); mask (B, N, L) says who hears what."""
+        hidden = self.norm_audio(x.float()).type_as(x)
+        attention_mask = None if mask is None else mask[:, None]
+        return x + self.attn_audio(hidden, audio, attention_mask)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    """Tokens of one stream on their way through the blocks."""
+
+    tokens: Tensor  # (B, N, D)
+    rotary: Rotary  # (1 or B, N, 1, head_dim) each
+    valid: Tensor | None = None  # (B, N) bool
+
+
+class AvatarTransformer3DModel(
+    ModelMixin, ConfigMixin, PeftAdapterMixin, CacheMixin, AttentionMixin
+):
+    """Wan2.1's transformer with video references, reference audio and a background.
+
+    Rotary positions: every stream keeps the rows and columns of its own frame; along time the target
+    starts at 0, the background stands at ``background_position`` and the reference starts at
+    ``reference_position``. Background and reference carry the modulation of
+    ``reference_timestep`` (clean), the target that of its noise level: two rows, not one a token.
+    """
+
+    _supports_gradient_checkpointing = True
+    _skip_layerwise_casting_patterns = ["patch_embedding", "condition_embedder", "norm"]
+    _no_split_modules = ["AvatarBlock"]
+    _keep_in_fp32_modules = ["time_embedder", "scale_shift_table", "norm1", "norm2", "norm3"]
+    _repeated_blocks = ["AvatarBlock"]
+
+    @register_to_config
+    def __init__(  # noqa: PLR0913 the arguments are the fields of the checkpoint's config
+        self,
+        patch_size: tuple[int, int, int] = (1, 2, 2),
+        num_attention_heads: int = 40,
+        attention_head_dim: int = 128,
+        in_channels: int = 16,
+        out_channels: int = 16,
+        text_dim: int = 4096,
+        audio_dim: int = 768,
+        audio_context: int = 2,
+        freq_dim: int = 256,
+        ffn_dim: int = 13824,
+        num_layers: int = 40,
+        cross_attn_norm: bool = True,
+        eps: float = 1e-6,
+        rope_max_seq_len: int = 1024,
+        background_position: int = 100,
+        reference_position: int = 200,
+        reference_timestep: float = 0.0,
+    ) -> None:
+        super().__init__()
+        dim = num_attention_heads * attention_head_dim
+        self.rope = WanRotaryPosEmbed(attention_head_dim, patch_size, rope_max_seq_len)
+        self.patch_embedding = nn.Conv3d(in_channels, dim, patch_size, stride=patch_size)
+        self.condition_embedder = WanTimeTextImageEmbedding(
+            dim=dim, time_freq_dim=freq_dim, time_proj_dim=dim * 6, text_embed_dim=text_dim
+        )
+        self.audio_embedder = AudioEmbedder(audio_dim, dim, audio_context)
+        self.stream_embedding = nn.Parameter(torch.zeros(2, dim))  # background, reference
+        self.blocks = nn.ModuleList(
+            AvatarBlock(dim, ffn_dim, num_attention_heads, cross_attn_norm, eps)
+            for _ in range(num_layers)
+        )
+        self.norm_out = FP32LayerNorm(dim, eps, elementwise_affine=False)
+        self.proj_out = nn.Linear(dim, out_channels * math.prod(patch_size))
+        self.scale_shift_table = nn.Parameter(torch.randn(1, 2, dim) / dim**0.5)
+        self.gradient_checkpointing = False
+
+    def rotary(self, grid: tuple[int, int, int], start: int) -> Rotary:
+        """Rotary cosines and sines of a (T, H, W) grid of tokens that starts at time ``start``."""
+        frames, rows, columns = grid
+        sizes = [self.rope.t_dim, self.rope.h_dim, self.rope.w_dim]
+
+        def lay(table: Tensor) -> Tensor:
+            time, down, across = table.split(sizes, dim=1)
+            parts = (
+                time[start : start + frames].view(frames, 1, 1, -1),
+                down[:rows].view(1, rows, 1, -1),
+                across[:columns].view(1, 1, columns, -1),
+            )
+            laid = torch.cat([p.expand(frames, rows, columns, -1) for p in parts], -1)
+            return laid.reshape(1, frames * rows * columns, 1, -1)
+
+        return lay(self.rope.freqs_cos), lay(self.rope.freqs_sin)
+
+    def embed(self, latents: Tensor) -> Tensor:
+        """Latents (B, C, T, H, W) to tokens (B, N, D)."""
+        return self.patch_embedding(latents).flatten(2).transpose(1, 2).contiguous()
+
+    def auxiliary_stream(self, latents: Tensor, chosen: Selection, kind: int) -> Stream:
+        """Tokens of the background (kind 0) or the reference (kind 1), selected after positions."""
+        start = (self.config.background_position, self.config.reference_position)[kind]
+        grid = patch_grid(latents.shape, self.config.patch_size)
+        cos, sin = self.rotary(grid, start)
+        tokens = chosen.gather(self.embed(latents)) + self.stream_embedding[kind]
+        rotary = (chosen.gather(cos[0, :, 0])[:, :, None], chosen.gather(sin[0, :, 0])[:, :, None])
+        return Stream(tokens=tokens, rotary=rotary, valid=chosen.valid)
+
+    def modulations(self, timestep: Tensor, text: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Time embedding (B, D), its projection (B, 6, D) and the embedded text (B, L, D)."""
+        temb, projected, text, _ = self.condition_embedder(timestep, text)
+        return temb, projected.unflatten(1, (6, -1)), text
+
+    def encode_reference(
+        self, latents: Tensor, chosen: Selection, empty_text: Tensor, audio: Tensor | None
+    ) -> ReferenceCache:
+        """Run the reference stream alone through all blocks (TAVR eq. 2, the second call).
+
+        Args:
+            latents: (B, C, T_ref, H, W) of the reference clip.
+            chosen: its selected tokens.
+            empty_text: (B, L, text_dim) features of the empty prompt, so that one cache serves
+                every guidance branch.
+            audio: (B, frames, audio_dim) features of the reference's own speech at the video's rate,
+                or None to leave the reference deaf (Table 3).
+
+        """
+        stream = self.auxiliary_stream(latents, chosen, kind=1)
+        x, rotary = stream.tokens, stream.rotary
+        timestep = torch.full((len(x),), float(self.config.reference_timestep), device=x.device)
+        _, temb, text = self.modulations(timestep, empty_text)
+        heard = None if audio is None else self.audio_embedder(audio, latents.shape[2])
+        mask = None if heard is None else self._own_frame(chosen, latents, heard.shape[2])
+        layers: list[KeyValue] = []
+        for block in self.blocks:
+            modulation = block.modulation(temb)
+            q, k, v = queries_keys_values(block.attn1, block.attention_input(x, modulation), rotary)
+            layers.append((k, v))
+            x = block.after_attention(
+                x, attend(block.attn1, q, k, v, stream.valid), modulation[2], text
+            )
+            if heard is not None:
+                x = block.hear(x, heard.flatten(1, 2), mask)
+            x = block.feed_forward(x, modulation)
+        return ReferenceCache(layers=tuple(layers), valid=stream.valid)
+
+    def _own_frame(self, chosen: Selection, latents: Tensor, audio_tokens: int) -> Tensor:
+        """(B, N_ref, T_ref * L): a reference token hears the audio of its own latent frame."""
+        frames, rows, columns = patch_grid(latents.shape, self.config.patch_size)
+        frame_of_token = chosen.index // (rows * columns)
+        frame_of_key = torch.arange(frames, device=latents.device).repeat_interleave(audio_tokens)
+        return frame_of_token[..., None] == frame_of_key
+
+    def forward(
+        self,
+        hidden_states: Tensor,
+        timestep: Tensor,
+        encoder_hidden_states: Tensor,
+        audio: Tensor | None = None,
+        background: tuple[Tensor, Selection] | None = None,
+        reference: ReferenceCache | None = None,
+    ) -> Tensor:
+        """Predict for noisy latents.
+
+        Args:
+            hidden_states: (B, C, T, H, W).
+            timestep: (B,) in 0..1000, 1000 = noise.
+            encoder_hidden_states: (B, L, text_dim).
+            audio: (B, frames, audio_dim) driving speech features at the video's rate.
+            background: latents (B, C, 1, H, W) and their selected tokens.
+            reference: from :meth:`encode_reference`.
+
+        Returns:
+            (B, C, T, H, W).
+
+        """
+        grid = patch_grid(hidden_states.shape, self.config.patch_size)
+        x = self.embed(hidden_states)
+        target = x.shape[1]
+        temb, row, text = self.modulations(timestep, encoder_hidden_states)
+        rows = [(0, target, row)]
+        rotary = self.rotary(grid, 0)
+        valid = None
+        if background is not None:
+            aside = self.auxiliary_stream(*background, kind=0)
+            clean = torch.full_like(timestep, float(self.config.reference_timestep))
+            _, clean_row, _ = self.modulations(clean, encoder_hidden_states)
+            rows.append((target, target + aside.tokens.shape[1], clean_row))
+            x = torch.cat([x, aside.tokens], 1)
+            rotary = _join_rotary(rotary, aside.rotary, len(x))
+            valid = aside.valid
+        valid = _joint_validity(target, x, valid, reference)
+        heard = None if audio is None else self.audio_embedder(audio, hidden_states.shape[2])
+        for number, block in enumerate(self.blocks):
+            kv = None if reference is None else reference.layers[number]
+            inputs = (block, x, rows, text, rotary, kv, valid, heard, grid)
+            if torch.is_grad_enabled() and self.gradient_checkpointing:
+                x = self._gradient_checkpointing_func(_block_forward, *inputs)
+            else:
+                x = _block_forward(*inputs)
+        return self._unpatchify(x[:, :target], temb, grid)
+
+    def _unpatchify(self, x: Tensor, temb: Tensor, grid: tuple[int, int, int]) -> Tensor:
+        shift, scale = (self.scale_shift_table + temb.unsqueeze(1)).chunk(2, dim=1)
+        x = self.proj_out((self.norm_out(x.float()) * (1 + scale) + shift).type_as(x))
+        x = x.reshape(len(x), *grid, *self.config.patch_size, -1)
+        return x.permute(0, 7, 1, 4, 2, 5, 3, 6).flatten(6, 7).flatten(4, 5).flatten(2, 3)
+
+
+def _join_rotary(own: Rotary, other: Rotary, batch: int) -> Rotary:
+    cos, sin = (
+        torch.cat([a.expand(batch, -1, -1, -1), b.expand(batch, -1, -1, -1)], 1)
+        for a, b in zip(own, other, strict=True)
+    )
+    return cos, sin
+
+
+def _joint_validity(
+    target: int, x: Tensor, background: Tensor | None, reference: ReferenceCache | None
+) -> Tensor | None:
+    """Which keys of [target, background, reference] count, or None when all do."""
+    beside = x.shape[1] - target
+    padded = reference is not None and reference.valid is not None
+    if background is None and not padded:
+        return None
+    everything = x.new_ones((len(x), target), dtype=torch.bool)
+    parts = [everything]
+    if beside:
+        parts.append(background if background is not None else everything[:, :1].expand(-1, beside))
+    if reference is not None:
+        count = reference.layers[0][0].shape[1]
+        valid = reference.valid
+        parts.append(valid if valid is not None else everything[:, :1].expand(-1, count))
+    return torch.cat(parts, 1)
+
+
+def _block_forward(  # noqa: PLR0913 checkpointing wants plain arguments
+    block: AvatarBlock,
+    x: Tensor,
+    rows: list[tuple[int, int, Tensor]],
+    text: Tensor,
+    rotary: Rotary,
+    reference: KeyValue | None,
+    valid: Tensor | None,
+    heard: Tensor | None,
+    grid: tuple[int, int, int],
+) -> Tensor:
+    """One block over [target, background] (TAVR eq. 2, the first call, then eq. 3-5)."""
+    modulations = [block.modulation(row) for _, _, row in rows]
+    parts = [x[:, a:b] for a, b, _ in rows]
+    inputs = [block.attention_input(p, m) for p, m in zip(parts, modulations, strict=True)]
+    q, k, v = queries_keys_values(block.attn1, torch.cat(inputs, 1), rotary)
+    if reference is not None:
+        k, v = torch.cat([k, reference[0]], 1), torch.cat([v, reference[1]], 1)
+    out = attend(block.attn1, q, k, v, valid)
+    gate = torch.cat(
+        [m[2].expand(-1, b - a, -1) for m, (a, b, _) in zip(modulations, rows, strict=True)], 1
+    )
+    x = block.after_attention(x, out, gate, text)
+    parts = [x[:, a:b] for a, b, _ in rows]
+    if heard is not None:
+        frames = grid[0]
+        by_frame = parts[0].unflatten(1, (frames, -1)).flatten(0, 1)
+        parts[0] = (
+            block.hear(by_frame, heard.flatten(0, 1)).unflatten(0, (-1, frames)).flatten(1, 2)
+        )
+    return torch.cat([block.feed_forward(p, m) for p, m in zip(parts, modulations, strict=True)], 1)
+
+
+class AudioEmbedder(nn.Module):
+    """Speech features at the video's rate to the audio tokens of each latent frame.
+
+    A latent frame covers ``stride`` video frames (the first one a single frame); its tokens are those
+    frames and ``context`` more on either side, so L = stride + 2 * context.
+    """
+
+    stride = 4
+
+    def __init__(self, audio_dim: int, dim: int, context: int) -> None:
+        super().__init__()
+        self.context = context
+        self.mix = nn.Conv1d(audio_dim, dim, kernel_size=3, padding=1)
+        self.project = nn.Sequential(nn.GELU(), nn.Linear(dim, dim), nn.LayerNorm(dim))
+        self.slot = nn.Parameter(torch.randn(self.stride + 2 * context, dim) * 0.02)
+
+    def forward(self, features: Tensor, latent_frames: int) -> Tensor:
+        """(B, frames, audio_dim) to (B, latent_frames, L, D); beyond the ends lies silence."""
+        tokens = self.project(self.mix(features.transpose(1, 2)).transpose(1, 2))
+        last = torch.arange(latent_frames, device=features.device) * self.stride
+        window = torch.arange(len(self.slot), device=features.device)
+        index = last[:, None] - (self.stride - 1 + self.context) + window
+        inside = (index >= 0) & (index < features.shape[1])
+        picked = tokens[:, index.clamp(0, features.shape[1] - 1)]
+        return picked * inside[..., None] + self.slot
