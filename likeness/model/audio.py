@@ -1,12 +1,14 @@
 """Speech features at the video's frame rate.
 
-The tiny preset hears log-mel energies; the large ones hear Wav2Vec 2.0. Both give (frames, features)
-aligned to video frames, so the transformer's audio path is the same.
+The tiny preset hears log-mel energies: (frames, features) aligned to video frames. Whatever else
+gives such rows fits the same audio path of the transformer.
 """
 
 from functools import lru_cache
 
 import numpy as np
+import torch
+from torch import Tensor, nn
 
 SAMPLE_RATE = 16_000
 MELS = 40
@@ -51,3 +53,30 @@ def log_mel(audio: np.ndarray, frames: int, fps: float = 25.0) -> np.ndarray:
     spectrum = np.abs(np.fft.rfft(windows * np.hanning(WINDOW).astype(np.float32), FFT)) ** 2
     energies = np.log10(spectrum.astype(np.float32) @ mel_filters().T + 1e-6)
     return ((energies + 1.2) / 3.0).reshape(frames, per_frame * MELS).astype(np.float32)
+
+
+class AudioEmbedder(nn.Module):
+    """Speech features at the video's rate to the audio tokens of each latent frame.
+
+    A latent frame covers ``stride`` video frames (the first one a single frame); its tokens are
+    those frames and ``context`` more on either side, so L = stride + 2 * context.
+    """
+
+    stride = 4
+
+    def __init__(self, audio_dim: int, dim: int, context: int) -> None:
+        super().__init__()
+        self.context = context
+        self.mix = nn.Conv1d(audio_dim, dim, kernel_size=3, padding=1)
+        self.project = nn.Sequential(nn.GELU(), nn.Linear(dim, dim), nn.LayerNorm(dim))
+        self.slot = nn.Parameter(torch.randn(self.stride + 2 * context, dim) * 0.02)
+
+    def forward(self, features: Tensor, latent_frames: int) -> Tensor:
+        """(B, frames, audio_dim) to (B, latent_frames, L, D); beyond the ends lies silence."""
+        tokens = self.project(self.mix(features.transpose(1, 2)).transpose(1, 2))
+        last = torch.arange(latent_frames, device=features.device) * self.stride
+        window = torch.arange(len(self.slot), device=features.device)
+        index = last[:, None] - (self.stride - 1 + self.context) + window
+        inside = (index >= 0) & (index < features.shape[1])
+        picked = tokens[:, index.clamp(0, features.shape[1] - 1)]
+        return picked * inside[..., None] + self.slot

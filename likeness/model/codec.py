@@ -1,8 +1,8 @@
 """The small codec of the tiny preset: linear blocks in, a learned picture out.
 
-It keeps the layout of Wan's VAE (8x in space, 4x in time, first frame alone), so masks, audio windows
-and token grids are the same for every preset. The encoder is a principal-component transform of
-blocks of 4 x 8 x 8 pixels, fitted in seconds; the decoder is its transpose followed by a few
+It keeps the layout of Wan's VAE (8x in space, 4x in time, first frame alone), so masks, audio
+windows and token grids are the same for every preset. The encoder is a principal-component
+transform of blocks of 4 x 8 x 8 pixels, fitted in seconds; the decoder is its transpose followed by a few
 convolutions that remove block seams and the grain of generated latents.
 """
 
@@ -28,7 +28,7 @@ class CodecConfig:
 
 
 def to_blocks(video: Tensor) -> Tensor:
-    """(B, 1 + 4k, H, W, 3) to (B, 1 + k, H / 8, W / 8, 768); the first frame fills its block alone."""
+    """(B, 1 + 4k, H, W, 3) to (B, 1 + k, H / 8, W / 8, 768); frame 0 fills its block alone."""
     video = torch.cat([video[:, :1].expand(-1, TIME - 1, -1, -1, -1), video], 1)
     b, t, h, w, c = video.shape
     x = video.reshape(b, t // TIME, TIME, h // SPACE, SPACE, w // SPACE, SPACE, c)
@@ -51,8 +51,8 @@ class Residual(nn.Module):
         self.space = nn.Conv2d(width, width, 3, padding=1)
         self.time = nn.Conv1d(width, width, 3, padding=1, groups=width)
         self.out = nn.Conv2d(width, width, 3, padding=1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.time.weight)
+        for weight in (self.out.weight, self.time.weight):
+            nn.init.zeros_(weight)
 
     def forward(self, x: Tensor, frames: int) -> Tensor:
         """(B * frames, width, H, W) to the same."""
@@ -80,8 +80,8 @@ class TinyCodec(nn.Module):
         self.inward = nn.Conv2d(12, config.width, 3, padding=1)
         self.refine = nn.ModuleList(Residual(config.width) for _ in range(config.depth))
         self.outward = nn.Conv2d(config.width, 12, 3, padding=1)
-        nn.init.zeros_(self.outward.weight)
-        nn.init.zeros_(self.outward.bias)
+        for parameter in self.outward.parameters():
+            nn.init.zeros_(parameter)
 
     @property
     def channels(self) -> int:
@@ -115,7 +115,7 @@ class TinyCodec(nn.Module):
         return coefficients.permute(0, 4, 1, 2, 3).contiguous()
 
     def decode_linear(self, latents: Tensor) -> Tensor:
-        """The transform's transpose alone, without the convolutions."""
+        """Decode with the transform's transpose alone, without the convolutions."""
         blocks = (latents.permute(0, 2, 3, 4, 1) / self.scale) @ self.basis.T + self.mean
         return from_blocks(blocks)
 

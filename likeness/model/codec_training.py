@@ -1,6 +1,6 @@
 """Fitting the tiny codec: principal components first, then the decoder's convolutions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +22,9 @@ class CodecTraining:
     Attributes:
         windows: how many clips the components are fitted to.
         steps, batch, frames, lr: of the decoder, on clips of ``frames`` (1 + 4k).
-        noise: latents are decoded with noise of a level drawn from 0..noise, so that the decoder
-            also cleans what a generator gets slightly wrong.
-        detail: weight of the difference of neighbouring pixels, which keeps edges sharp and seams out.
+        noise: latents are decoded with noise of a level drawn from 0..noise, so that the
+            decoder also cleans what a generator gets slightly wrong.
+        detail: weight of the difference of neighbouring pixels: keeps edges sharp, seams out.
         regions: how much more face and mouth count.
 
     """
@@ -36,7 +36,9 @@ class CodecTraining:
     lr: float = 2e-3
     noise: float = 0.35
     detail: float = 1.0
-    regions: RegionWeights = RegionWeights(face=2.0, mouth=6.0, rest=1.0)
+    regions: RegionWeights = field(
+        default_factory=lambda: RegionWeights(face=2.0, mouth=6.0, rest=1.0)
+    )
     save_every: int = 100
     seed: int = 0
 
@@ -50,7 +52,7 @@ class CodecTraining:
 def draw_windows(
     data: TalkingSet, rng: np.random.Generator, count: int, frames: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Random clips (N, frames, H, W, 3) in -1..1 with face and mouth boxes (N, frames, 4) of 0..1."""
+    """Random clips (N, frames, H, W, 3) in -1..1; face and mouth boxes (N, frames, 4) of 0..1."""
     people, scenes, total, size = data.frames.shape[:4]
     rows = zip(
         rng.integers(people, size=count),

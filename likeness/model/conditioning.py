@@ -71,7 +71,7 @@ class Conditioning:
         return self.map(lambda tensor: tensor[rows])
 
     def repeat(self, times: int) -> "Conditioning":
-        """The whole batch ``times`` times over, as ``torch.cat`` would."""
+        """Repeat the whole batch ``times`` times over, as ``torch.cat`` would."""
         return self.map(lambda tensor: torch.cat([tensor] * times))
 
     def to(self, device: torch.device | str) -> "Conditioning":
@@ -107,5 +107,5 @@ class Conditioning:
         return out
 
     def all_rows(self, value: bool = True) -> Tensor:
-        """A (B,) mask for :meth:`without`."""
+        """Make a (B,) mask for :meth:`without`."""
         return torch.full((len(self),), value, device=self.text.device)

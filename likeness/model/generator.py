@@ -55,7 +55,7 @@ class Generator:
         seed: int,
         codec: TinyCodec | None = None,
     ) -> "Generator":
-        """A generator with weights drawn from ``seed``; the codec may be a fitted one."""
+        """Make a generator with weights drawn from ``seed``; the codec may be a fitted one."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             transformer = AvatarTransformer3DModel(**config.transformer)
@@ -198,8 +198,8 @@ class Generator:
         """Frames (B, T, H, W, 3) uint8 to latents."""
         return self.codec.encode(to_signed(frames))
 
-    def add_lora(self, *, rank: int, alpha: float, seed: int) -> None:
-        """Put a fresh trainable adapter on attention and feed-forward; its output starts at zero."""
+    def add_lora(self, *, rank: int, alpha: int, seed: int) -> None:
+        """Put a fresh trainable adapter on attention and feed-forward; it starts at zero."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.transformer.requires_grad_(False)
@@ -208,7 +208,7 @@ class Generator:
             )
 
     def trainable(self) -> dict[str, torch.nn.Parameter]:
-        """The parameters that training changes, by name."""
+        """Return the parameters that training changes, by name."""
         return {n: p for n, p in self.transformer.named_parameters() if p.requires_grad}
 
     @contextmanager
@@ -221,7 +221,7 @@ class Generator:
             self.transformer.enable_adapters()
 
     def lora_state(self) -> dict[str, Tensor]:
-        """The adapter's weights."""
+        """Return the adapter's weights."""
         state = get_peft_model_state_dict(cast(torch.nn.Module, self.transformer))
         return {k: v.detach().clone() for k, v in state.items()}
 
@@ -231,7 +231,7 @@ class Generator:
 
 
 def _guidance_branches(cond: Conditioning, audio: float, text: float) -> list[Conditioning]:
-    """The conditions to evaluate: full, without audio, without audio and text."""
+    """List the conditions to evaluate: full, without audio, without audio and text."""
     everyone = cond.all_rows()
     if audio == 1 and text == 1:
         return [cond]

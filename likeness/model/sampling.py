@@ -12,7 +12,7 @@ Velocity = Callable[[Tensor, float], Tensor]  # (z_t, t) -> v
 
 
 def seeded_noise(shape: tuple[int, ...], seeds: list[int]) -> Tensor:
-    """Standard noise (len(seeds), *shape); a row depends on its own seed alone."""
+    """Draw standard noise (len(seeds), *shape); a row depends on its own seed alone."""
     rows = [torch.randn(shape, generator=torch.Generator().manual_seed(s)) for s in seeds]
     return torch.stack(rows)
 

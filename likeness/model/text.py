@@ -36,7 +36,7 @@ class TextEncoder:
 
     @classmethod
     def draw(cls, vocabulary: list[str], *, dim: int, length: int, seed: int) -> "TextEncoder":
-        """A one-layer encoder with weights drawn from ``seed``."""
+        """Make a one-layer encoder with weights drawn from ``seed``."""
         tokenizer = word_tokenizer(vocabulary)
         config = UMT5Config(
             vocab_size=tokenizer.get_vocab_size(),

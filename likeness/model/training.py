@@ -25,8 +25,10 @@ class TrainingConfig:
         drop_text, drop_audio: share of rows trained without, for the two guidances.
         drop_reference, drop_reference_audio: share of rows without, so that "no reference" is a
             condition the model knows (and a row of the board).
-        warmup, decay: steps over which the learning rate rises, and at the end falls to zero; between
-            them it is level, so runs of different lengths share their beginning to the bit.
+        warmup, decay: steps over which the learning rate rises, and at the end falls to zero;
+            between them it is level, so runs of different lengths share their beginning to the bit.
+        time_floor: below this time the error counts as at it. Predicting x0 and measuring velocity
+            weighs the error by 1 / t^2, which would drown everything in the last touches of noise.
         ema: decay of the average of the weights that is kept.
 
     """
@@ -37,6 +39,7 @@ class TrainingConfig:
     adam_lr: float = 1e-3
     warmup: int = 50
     decay: int = 1000
+    time_floor: float = 0.1
     ema: float = 0.998
     clip: float = 1.0
     reference_frames: tuple[int, ...] = (9, 13, 17)
@@ -69,7 +72,7 @@ def flow_matching_loss(velocity: Tensor, target: Tensor, weight: Tensor) -> Tens
 
 
 def draw_times(batch: int, generator: torch.Generator) -> Tensor:
-    """Times in 0.02..1, logit-normal with location 0 and scale 1 (Esser et al. 2024)."""
+    """Draw times in 0.02..1, logit-normal with location 0 and scale 1 (Esser et al. 2024)."""
     return torch.randn(batch, generator=generator).sigmoid().clamp(0.02, 1.0)
 
 
@@ -111,7 +114,8 @@ class FlowMatching:
         noise = torch.randn(clean.shape, generator=chance)
         s = t.view(-1, 1, 1, 1, 1)
         velocity = self.generator.velocity((1 - s) * clean + s * noise, t, cond)
-        return flow_matching_loss(velocity, noise - clean, weight / weight.mean())
+        tamed = (s / s.clamp_min(self.config.time_floor)).square()
+        return flow_matching_loss(velocity, noise - clean, weight / weight.mean() * tamed)
 
     def update(self) -> float:
         """One optimiser step; returns the loss."""
@@ -173,8 +177,8 @@ def train(
 ) -> None:
     """Train the transformer in place and leave it with the averaged weights.
 
-    Killed and started again with the same ``state`` file it goes on from the last save, and ends with
-    the same weights to the last bit.
+    Killed and started again with the same ``state`` file it goes on from the last save, and ends
+    with the same weights to the last bit.
     """
     run = FlowMatching(generator, data, config)
     if state.exists():

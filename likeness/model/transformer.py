@@ -7,28 +7,32 @@ background or audio the output is Wan's.
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar, cast
 
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.loaders import PeftAdapterMixin
-from diffusers.models.attention import AttentionMixin, FeedForward
-from diffusers.models.attention_dispatch import dispatch_attention_fn
+from diffusers.loaders.peft import PeftAdapterMixin
+from diffusers.models.attention import AttentionMixin
 from diffusers.models.cache_utils import CacheMixin
 from diffusers.models.modeling_utils import ModelMixin
 from diffusers.models.normalization import FP32LayerNorm
 from diffusers.models.transformers.transformer_wan import (
-    WanAttention,
-    WanAttnProcessor,
     WanRotaryPosEmbed,
     WanTimeTextImageEmbedding,
 )
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
+from likeness.model.audio import AudioEmbedder
+from likeness.model.block import (
+    AvatarBlock,
+    KeyValue,
+    Rotary,
+    attend,
+    forward_target,
+    queries_keys_values,
+)
 from likeness.model.streams import Selection, patch_grid
-
-Rotary = tuple[Tensor, Tensor]
-KeyValue = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,88 +56,6 @@ class ReferenceCache:
         )
 
 
-def rotate(x: Tensor, rotary: Rotary) -> Tensor:
-    """Turn the interleaved pairs of (B, N, heads, head_dim) by Wan's rotary angles.
-
-    As one complex product: half the passes over memory of the four real ones.
-    """
-    cos, sin = rotary
-    angle = torch.complex(cos[..., 0::2].float(), sin[..., 1::2].float())
-    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)).contiguous())
-    return torch.view_as_real(pairs * angle).flatten(-2).type_as(x)
-
-
-def queries_keys_values(attn: WanAttention, x: Tensor, rotary: Rotary) -> tuple[Tensor, ...]:
-    """Project (B, N, D) for self-attention: three times (B, N, heads, head_dim)."""
-    q = attn.norm_q(attn.to_q(x)).unflatten(2, (attn.heads, -1))
-    k = attn.norm_k(attn.to_k(x)).unflatten(2, (attn.heads, -1))
-    v = attn.to_v(x).unflatten(2, (attn.heads, -1))
-    return rotate(q, rotary), rotate(k, rotary), v
-
-
-def attend(attn: WanAttention, q: Tensor, k: Tensor, v: Tensor, valid: Tensor | None) -> Tensor:
-    """Attention through diffusers' backends, then the layer's output projection."""
-    mask = None if valid is None else valid[:, None, None, :]
-    out = dispatch_attention_fn(q, k, v, attn_mask=mask).flatten(2, 3).type_as(q)
-    return attn.to_out[1](attn.to_out[0](out))
-
-
-class AvatarBlock(nn.Module):
-    """Wan's block with Reference Self-Attention (eq. 2) and Audio Cross-Attention (eq. 3-5)."""
-
-    def __init__(
-        self, dim: int, ffn_dim: int, heads: int, cross_attn_norm: bool, eps: float
-    ) -> None:
-        super().__init__()
-        shape: dict[str, Any] = {
-            "dim": dim,
-            "heads": heads,
-            "dim_head": dim // heads,
-            "eps": eps,
-            "processor": WanAttnProcessor(),
-        }
-        across = {**shape, "cross_attention_dim_head": dim // heads}
-        self.norm1 = FP32LayerNorm(dim, eps, elementwise_affine=False)
-        self.attn1 = WanAttention(**shape)
-        self.attn2 = WanAttention(**across)
-        self.norm2 = (
-            FP32LayerNorm(dim, eps, elementwise_affine=True) if cross_attn_norm else nn.Identity()
-        )
-        self.norm_audio = FP32LayerNorm(dim, eps, elementwise_affine=True)
-        self.attn_audio = WanAttention(**across)
-        self.ffn = FeedForward(dim, inner_dim=ffn_dim, activation_fn="gelu-approximate")
-        self.norm3 = FP32LayerNorm(dim, eps, elementwise_affine=False)
-        self.scale_shift_table = nn.Parameter(torch.randn(1, 6, dim) / dim**0.5)
-        nn.init.zeros_(self.attn_audio.to_out[0].weight)
-        nn.init.zeros_(self.attn_audio.to_out[0].bias)
-
-    def modulation(self, temb: Tensor) -> tuple[Tensor, ...]:
-        """Shift, scale and gate of attention and feed-forward, each (B, 1, D)."""
-        return (self.scale_shift_table + temb.float()).chunk(6, dim=1)
-
-    def attention_input(self, x: Tensor, modulation: tuple[Tensor, ...]) -> Tensor:
-        """Normalise and modulate (B, N, D) before self-attention."""
-        shift, scale = modulation[:2]
-        return torch.addcmul(shift, self.norm1(x.float()), 1 + scale).type_as(x)
-
-    def after_attention(self, x: Tensor, out: Tensor, gate: Tensor, text: Tensor) -> Tensor:
-        """Gated residual of self-attention, then text cross-attention."""
-        x = torch.addcmul(x.float(), out.float(), gate).type_as(x)
-        return x + self.attn2(self.norm2(x.float()).type_as(x), text)
-
-    def feed_forward(self, x: Tensor, modulation: tuple[Tensor, ...]) -> Tensor:
-        """Modulated feed-forward with its gated residual."""
-        shift, scale, gate = modulation[3:]
-        hidden = torch.addcmul(shift, self.norm3(x.float()), 1 + scale).type_as(x)
-        return torch.addcmul(x.float(), self.ffn(hidden).float(), gate).type_as(x)
-
-    def hear(self, x: Tensor, audio: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Audio cross-attention of (B, N, D) on (B, L, D); mask (B, N, L) says who hears what."""
-        hidden = self.norm_audio(x.float()).type_as(x)
-        attention_mask = None if mask is None else mask[:, None]
-        return x + self.attn_audio(hidden, audio, attention_mask)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Stream:
     """Tokens of one stream on their way through the blocks."""
@@ -148,20 +70,30 @@ class AvatarTransformer3DModel(
 ):
     """Wan2.1's transformer with video references, reference audio and a background.
 
-    Rotary positions: every stream keeps the rows and columns of its own frame; along time the target
-    starts at 0, the background stands at ``background_position`` and the reference starts at
+    Rotary positions: every stream keeps the rows and columns of its own frame; along time the
+    target starts at 0, the background stands at ``background_position`` and the reference starts at
     ``reference_position``. Background and reference carry the modulation of
     ``reference_timestep`` (clean), the target that of its noise level: two rows, not one a token.
     """
 
     _supports_gradient_checkpointing = True
-    _skip_layerwise_casting_patterns = ["patch_embedding", "condition_embedder", "norm"]
-    _no_split_modules = ["AvatarBlock"]
-    _keep_in_fp32_modules = ["time_embedder", "scale_shift_table", "norm1", "norm2", "norm3"]
-    _repeated_blocks = ["AvatarBlock"]
+    _skip_layerwise_casting_patterns: ClassVar[list[str]] = [
+        "patch_embedding",
+        "condition_embedder",
+        "norm",
+    ]
+    _no_split_modules: ClassVar[list[str]] = ["AvatarBlock"]
+    _keep_in_fp32_modules: ClassVar[list[str]] = [
+        "time_embedder",
+        "scale_shift_table",
+        "norm1",
+        "norm2",
+        "norm3",
+    ]
+    _repeated_blocks: ClassVar[list[str]] = ["AvatarBlock"]
 
     @register_to_config
-    def __init__(  # noqa: PLR0913 the arguments are the fields of the checkpoint's config
+    def __init__(  # noqa: PLR0913, PLR0917 the arguments are the fields of the checkpoint's config
         self,
         patch_size: tuple[int, int, int] = (1, 2, 2),
         num_attention_heads: int = 40,
@@ -198,6 +130,14 @@ class AvatarTransformer3DModel(
         self.proj_out = nn.Linear(dim, out_channels * math.prod(patch_size))
         self.scale_shift_table = nn.Parameter(torch.randn(1, 2, dim) / dim**0.5)
         self.gradient_checkpointing = False
+        self.patch_size = patch_size
+        self.positions = (background_position, reference_position)
+        self.reference_timestep = reference_timestep
+
+    @property
+    def layers(self) -> list[AvatarBlock]:
+        """The blocks, as what they are."""
+        return cast(list[AvatarBlock], list(self.blocks))
 
     def rotary(self, grid: tuple[int, int, int], start: int) -> Rotary:
         """Rotary cosines and sines of a (T, H, W) grid of tokens that starts at time ``start``."""
@@ -214,7 +154,7 @@ class AvatarTransformer3DModel(
             laid = torch.cat([p.expand(frames, rows, columns, -1) for p in parts], -1)
             return laid.reshape(1, frames * rows * columns, 1, -1)
 
-        return lay(self.rope.freqs_cos), lay(self.rope.freqs_sin)
+        return lay(cast(Tensor, self.rope.freqs_cos)), lay(cast(Tensor, self.rope.freqs_sin))
 
     def embed(self, latents: Tensor) -> Tensor:
         """Latents (B, C, T, H, W) to tokens (B, N, D)."""
@@ -222,9 +162,8 @@ class AvatarTransformer3DModel(
 
     def auxiliary_stream(self, latents: Tensor, chosen: Selection, kind: int) -> Stream:
         """Tokens of the background (kind 0) or the reference (kind 1), selected after positions."""
-        start = (self.config.background_position, self.config.reference_position)[kind]
-        grid = patch_grid(latents.shape, self.config.patch_size)
-        cos, sin = self.rotary(grid, start)
+        grid = patch_grid(latents.shape, self.patch_size)
+        cos, sin = self.rotary(grid, self.positions[kind])
         tokens = chosen.gather(self.embed(latents)) + self.stream_embedding[kind]
         rotary = (chosen.gather(cos[0, :, 0])[:, :, None], chosen.gather(sin[0, :, 0])[:, :, None])
         return Stream(tokens=tokens, rotary=rotary, valid=chosen.valid)
@@ -244,18 +183,18 @@ class AvatarTransformer3DModel(
             chosen: its selected tokens.
             empty_text: (B, L, text_dim) features of the empty prompt, so that one cache serves
                 every guidance branch.
-            audio: (B, frames, audio_dim) features of the reference's own speech at the video's rate,
-                or None to leave the reference deaf (Table 3).
+            audio: (B, frames, audio_dim) features of the reference's own speech at the video's
+                rate, or None to leave the reference deaf (Table 3).
 
         """
         stream = self.auxiliary_stream(latents, chosen, kind=1)
         x, rotary = stream.tokens, stream.rotary
-        timestep = torch.full((len(x),), float(self.config.reference_timestep), device=x.device)
+        timestep = torch.full((len(x),), self.reference_timestep, device=x.device)
         _, temb, text = self.modulations(timestep, empty_text)
         heard = None if audio is None else self.audio_embedder(audio, latents.shape[2])
         mask = None if heard is None else self._own_frame(chosen, latents, heard.shape[2])
         layers: list[KeyValue] = []
-        for block in self.blocks:
+        for block in self.layers:
             modulation = block.modulation(temb)
             q, k, v = queries_keys_values(block.attn1, block.attention_input(x, modulation), rotary)
             layers.append((k, v))
@@ -269,7 +208,7 @@ class AvatarTransformer3DModel(
 
     def _own_frame(self, chosen: Selection, latents: Tensor, audio_tokens: int) -> Tensor:
         """(B, N_ref, T_ref * L): a reference token hears the audio of its own latent frame."""
-        frames, rows, columns = patch_grid(latents.shape, self.config.patch_size)
+        frames, rows, columns = patch_grid(latents.shape, self.patch_size)
         frame_of_token = chosen.index // (rows * columns)
         frame_of_key = torch.arange(frames, device=latents.device).repeat_interleave(audio_tokens)
         return frame_of_token[..., None] == frame_of_key
@@ -297,7 +236,7 @@ class AvatarTransformer3DModel(
             (B, C, T, H, W).
 
         """
-        grid = patch_grid(hidden_states.shape, self.config.patch_size)
+        grid = patch_grid(hidden_states.shape, self.patch_size)
         x = self.embed(hidden_states)
         target = x.shape[1]
         temb, row, text = self.modulations(timestep, encoder_hidden_states)
@@ -306,7 +245,7 @@ class AvatarTransformer3DModel(
         valid = None
         if background is not None:
             aside = self.auxiliary_stream(*background, kind=0)
-            clean = torch.full_like(timestep, float(self.config.reference_timestep))
+            clean = torch.full_like(timestep, self.reference_timestep)
             _, clean_row, _ = self.modulations(clean, encoder_hidden_states)
             rows.append((target, target + aside.tokens.shape[1], clean_row))
             x = torch.cat([x, aside.tokens], 1)
@@ -314,19 +253,19 @@ class AvatarTransformer3DModel(
             valid = aside.valid
         valid = _joint_validity(target, x, valid, reference)
         heard = None if audio is None else self.audio_embedder(audio, hidden_states.shape[2])
-        for number, block in enumerate(self.blocks):
+        for number, block in enumerate(self.layers):
             kv = None if reference is None else reference.layers[number]
             inputs = (block, x, rows, text, rotary, kv, valid, heard, grid)
             if torch.is_grad_enabled() and self.gradient_checkpointing:
-                x = self._gradient_checkpointing_func(_block_forward, *inputs)
+                x = checkpoint(forward_target, *inputs, use_reentrant=False)
             else:
-                x = _block_forward(*inputs)
+                x = forward_target(*inputs)
         return self._unpatchify(x[:, :target], temb, grid)
 
     def _unpatchify(self, x: Tensor, temb: Tensor, grid: tuple[int, int, int]) -> Tensor:
         shift, scale = (self.scale_shift_table + temb.unsqueeze(1)).chunk(2, dim=1)
         x = self.proj_out((self.norm_out(x.float()) * (1 + scale) + shift).type_as(x))
-        x = x.reshape(len(x), *grid, *self.config.patch_size, -1)
+        x = x.reshape(len(x), *grid, *self.patch_size, -1)
         return x.permute(0, 7, 1, 4, 2, 5, 3, 6).flatten(6, 7).flatten(4, 5).flatten(2, 3)
 
 
@@ -355,63 +294,3 @@ def _joint_validity(
         valid = reference.valid
         parts.append(valid if valid is not None else everything[:, :1].expand(-1, count))
     return torch.cat(parts, 1)
-
-
-def _block_forward(  # noqa: PLR0913 checkpointing wants plain arguments
-    block: AvatarBlock,
-    x: Tensor,
-    rows: list[tuple[int, int, Tensor]],
-    text: Tensor,
-    rotary: Rotary,
-    reference: KeyValue | None,
-    valid: Tensor | None,
-    heard: Tensor | None,
-    grid: tuple[int, int, int],
-) -> Tensor:
-    """One block over [target, background] (TAVR eq. 2, the first call, then eq. 3-5)."""
-    modulations = [block.modulation(row) for _, _, row in rows]
-    parts = [x[:, a:b] for a, b, _ in rows]
-    inputs = [block.attention_input(p, m) for p, m in zip(parts, modulations, strict=True)]
-    q, k, v = queries_keys_values(block.attn1, torch.cat(inputs, 1), rotary)
-    if reference is not None:
-        k, v = torch.cat([k, reference[0]], 1), torch.cat([v, reference[1]], 1)
-    out = attend(block.attn1, q, k, v, valid)
-    gate = torch.cat(
-        [m[2].expand(-1, b - a, -1) for m, (a, b, _) in zip(modulations, rows, strict=True)], 1
-    )
-    x = block.after_attention(x, out, gate, text)
-    parts = [x[:, a:b] for a, b, _ in rows]
-    if heard is not None:
-        frames = grid[0]
-        by_frame = parts[0].unflatten(1, (frames, -1)).flatten(0, 1)
-        parts[0] = (
-            block.hear(by_frame, heard.flatten(0, 1)).unflatten(0, (-1, frames)).flatten(1, 2)
-        )
-    return torch.cat([block.feed_forward(p, m) for p, m in zip(parts, modulations, strict=True)], 1)
-
-
-class AudioEmbedder(nn.Module):
-    """Speech features at the video's rate to the audio tokens of each latent frame.
-
-    A latent frame covers ``stride`` video frames (the first one a single frame); its tokens are those
-    frames and ``context`` more on either side, so L = stride + 2 * context.
-    """
-
-    stride = 4
-
-    def __init__(self, audio_dim: int, dim: int, context: int) -> None:
-        super().__init__()
-        self.context = context
-        self.mix = nn.Conv1d(audio_dim, dim, kernel_size=3, padding=1)
-        self.project = nn.Sequential(nn.GELU(), nn.Linear(dim, dim), nn.LayerNorm(dim))
-        self.slot = nn.Parameter(torch.randn(self.stride + 2 * context, dim) * 0.02)
-
-    def forward(self, features: Tensor, latent_frames: int) -> Tensor:
-        """(B, frames, audio_dim) to (B, latent_frames, L, D); beyond the ends lies silence."""
-        tokens = self.project(self.mix(features.transpose(1, 2)).transpose(1, 2))
-        last = torch.arange(latent_frames, device=features.device) * self.stride
-        window = torch.arange(len(self.slot), device=features.device)
-        index = last[:, None] - (self.stride - 1 + self.context) + window
-        inside = (index >= 0) & (index < features.shape[1])
-        picked = tokens[:, index.clamp(0, features.shape[1] - 1)]
-        return picked * inside[..., None] + self.slot
