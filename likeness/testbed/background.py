@@ -31,7 +31,11 @@ def _box(grid: Grid, box: tuple[float, float, float, float]) -> Array:
 
 
 def _plain(layer: Array, grid: Grid, wall: Colour, rng: np.random.Generator) -> None:
-    paint(layer, mix(wall, (1, 1, 1), 0.25), ellipse(grid, (rng.uniform(-24, 24), -14), (22, 24)) * 0.4)
+    paint(
+        layer,
+        mix(wall, (1, 1, 1), 0.25),
+        ellipse(grid, (rng.uniform(-24, 24), -14), (22, 24)) * 0.4,
+    )
 
 
 def _panel(layer: Array, grid: Grid, wall: Colour, rng: np.random.Generator) -> None:
@@ -39,7 +43,9 @@ def _panel(layer: Array, grid: Grid, wall: Colour, rng: np.random.Generator) -> 
     paint(layer, mix(wall, (0.95, 0.94, 0.92), 0.75), _box(grid, (-40, height, 40, 40)))
     paint(layer, mix(wall, (0, 0, 0), 0.35), _box(grid, (-40, height - 0.5, 40, height + 0.5)))
     for x in np.arange(-30 + rng.uniform(0, 8), 34, 10):
-        paint(layer, mix(wall, (0.3, 0.3, 0.3), 0.4), _box(grid, (x, height + 2.5, x + 0.7, 40)) * 0.7)
+        paint(
+            layer, mix(wall, (0.3, 0.3, 0.3), 0.4), _box(grid, (x, height + 2.5, x + 0.7, 40)) * 0.7
+        )
 
 
 def _window(layer: Array, grid: Grid, wall: Colour, rng: np.random.Generator) -> None:
@@ -64,7 +70,9 @@ def _shelf(layer: Array, grid: Grid, wall: Colour, rng: np.random.Generator) -> 
             width, height = rng.uniform(2.0, 4.6), rng.uniform(8.5, 12.5)
             if rng.random() < 0.88:
                 book = mix(tuple(rng.uniform(0.12, 0.85, 3)), (0.5, 0.4, 0.32), 0.3)
-                paint(layer, book, _box(grid, (x, top + 13.4 - height, x + width - 0.3, top + 13.4)))
+                paint(
+                    layer, book, _box(grid, (x, top + 13.4 - height, x + width - 0.3, top + 13.4))
+                )
             x += width
         paint(layer, wood, _box(grid, (-40, top + 13.4, 40, top + 15)))
 

@@ -59,7 +59,9 @@ def _sweater(layer: Array, grid: Grid, colour: Array, cloth: Array, neck: float)
 
 
 def _hoodie(layer: Array, grid: Grid, colour: Array, cloth: Array, neck: float) -> None:
-    hood = within(np.maximum(np.abs(grid.x) - neck - 5.5 - 0.3 * (grid.y - 19), 19 - grid.y), grid.pitch)
+    hood = within(
+        np.maximum(np.abs(grid.x) - neck - 5.5 - 0.3 * (grid.y - 19), 19 - grid.y), grid.pitch
+    )
     hole = _opening(grid, neck + 1.5, 6.5, 2.0)
     shown = within(-hole, grid.pitch)
     paint(layer, colour, cloth * shown)

@@ -77,7 +77,9 @@ def paint_mouth(layer: Array, person: Person, shape: Lips, speech: Speech, light
     red = tint(mouth.colour, light.colour, 0.96)
     paint(layer, red, outer * 0.92)
     paint(layer, mix(red, (0.1, 0.02, 0.04), 0.35), outer * within(y + 0.1, grid.pitch * 0.5) * 0.6)
-    shine = np.exp(-(((y - 0.5 * (_column(shape.inner_bottom) * full + bottom)) / 0.6) ** 2) - u * u * 3)
+    shine = np.exp(
+        -(((y - 0.5 * (_column(shape.inner_bottom) * full + bottom)) / 0.6) ** 2) - u * u * 3
+    )
     paint(layer, mix(red, (1, 1, 1), 0.5), outer * shine * 0.35)
     v = u / 0.86
     inner_arch = np.sqrt(np.clip(1 - v * v, 0, None))
@@ -88,7 +90,9 @@ def paint_mouth(layer: Array, person: Person, shape: Lips, speech: Speech, light
     _inside(layer, y, hollow, (low, high), speech)
 
 
-def _inside(layer: Array, y: Array, hollow: Array, edges: tuple[Array, Array], speech: Speech) -> None:
+def _inside(
+    layer: Array, y: Array, hollow: Array, edges: tuple[Array, Array], speech: Speech
+) -> None:
     """Paint the dark of the mouth, tongue and teeth inside the opening."""
     low, high = edges
     paint(layer, (0.17, 0.03, 0.05), hollow)
@@ -151,7 +155,11 @@ def _iris(layer: Array, person: Person, eyeball: Array, at: tuple[Array, Array],
     disc = eyeball * within(radius - np.float32(eyes.iris_radius), pitch)
     paint(layer, mix(eyes.iris, (0, 0, 0), 0.5), disc)
     paint(layer, eyes.iris, eyeball * within(radius - np.float32(eyes.iris_radius - 0.5), pitch))
-    paint(layer, (0.04, 0.03, 0.03), eyeball * within(radius - np.float32(0.42 * eyes.iris_radius), pitch))
+    paint(
+        layer,
+        (0.04, 0.03, 0.03),
+        eyeball * within(radius - np.float32(0.42 * eyes.iris_radius), pitch),
+    )
     spark = np.hypot(dx + 0.75, dy + 0.75) - 0.55
     paint(layer, (1, 1, 1), eyeball * within(spark, pitch) * 0.95)
 

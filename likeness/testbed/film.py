@@ -32,6 +32,7 @@ class Reel:
         hidden: (P, S, H, W) bool.
         backgrounds: (P, S, H, W, 3) uint8.
         captions: P * S, scenes of one person together.
+
     """
 
     frames: NDArray[np.uint8]
@@ -60,9 +61,7 @@ def film(
     for done, row in enumerate(_film_all(people, scenes, seconds, size, workers), 1):
         rows.append(row)
         progress(done, len(people), "filming the testbed")
-    arrays = {
-        name: np.stack([row[name] for row in rows]) for name in rows[0] if name != "captions"
-    }
+    arrays = {name: np.stack([row[name] for row in rows]) for name in rows[0] if name != "captions"}
     return Reel(**arrays, captions=[caption for row in rows for caption in row["captions"]])
 
 

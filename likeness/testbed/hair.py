@@ -86,7 +86,9 @@ def _curls(person: Person, grid: Grid, wide: float) -> Array:
 def _spikes(person: Person, grid: Grid) -> Array:
     teeth = 2.6 * np.abs(((grid.x / 3.4 + 0.5) % 2) - 1)
     top = person.outline.top + 0.8 + teeth
-    field = (np.abs(grid.x) / (person.outline.half_width + 1)) ** 2.2 + (np.abs(grid.y) / top) ** 2.2
+    field = (np.abs(grid.x) / (person.outline.half_width + 1)) ** 2.2 + (
+        np.abs(grid.y) / top
+    ) ** 2.2
     return coverage(field.astype(np.float32) - 1)
 
 

@@ -211,11 +211,13 @@ def _glasses(layer: Array, person: Person, grid: Grid) -> None:
         dy = np.abs(grid.y - eyes.y - 0.3) / high
         radius = (dx**power + dy**power) ** (1 / power)
         rim = np.abs(radius - 1) * min(wide, high) - 0.42
-        paint(layer, (0.9, 0.95, 1.0), 0.10 * within((radius - 1).astype(np.float32) * 4, grid.pitch))
+        paint(
+            layer, (0.9, 0.95, 1.0), 0.10 * within((radius - 1).astype(np.float32) * 4, grid.pitch)
+        )
         paint(layer, marks.glasses_colour, within(rim.astype(np.float32), grid.pitch))
         arm_end = person.outline.half_width
-        arm = np.maximum(np.abs(grid.y - eyes.y + 0.5) - 0.4,
-                         np.maximum(eyes.spread + wide - side * grid.x, side * grid.x - arm_end))  # fmt: skip
+        length = np.maximum(eyes.spread + wide - side * grid.x, side * grid.x - arm_end)
+        arm = np.maximum(np.abs(grid.y - eyes.y + 0.5) - 0.4, length)
         paint(layer, marks.glasses_colour, within(arm, grid.pitch))
     bridge = np.maximum(np.abs(grid.y - eyes.y + 0.3) - 0.4, np.abs(grid.x) - (eyes.spread - wide))
     paint(layer, marks.glasses_colour, within(bridge, grid.pitch))

@@ -4,23 +4,20 @@ from likeness.testbed.features import Lips
 from likeness.testbed.manner import Motion
 from likeness.testbed.person import Person
 from likeness.testbed.pose import Warp, carry, jaw_drop
-from likeness.testbed.shapes import UNITS, Array, Grid
+from likeness.testbed.shapes import Array, Grid
 from likeness.testbed.take import LANDMARKS
 
 _AT = {name: index for index, name in enumerate(LANDMARKS)}
 
 
-def landmarks(
-    person: Person, shape: Lips, motion: Motion, warp: Warp, grid: Grid, size: int
-) -> Array:
-    """Return where the points named LANDMARKS are, (T, K, 2) in pixels."""
+def landmarks(person: Person, shape: Lips, motion: Motion, warp: Warp, grid: Grid) -> Array:
+    """Return where the points named LANDMARKS are, (T, K, 2) in units from the top left."""
     rest = {**_eye_points(person, motion), **_still_points(person), **_mouth_points(person, shape)}
     frames = len(motion.x)
     points = np.stack(
         [np.broadcast_to(np.asarray(rest[name], np.float32), (frames, 2)) for name in LANDMARKS], 1
     )
-    carried = carry(points, warp, motion, jaw_drop(shape), grid)
-    return carried * np.float32(size / UNITS) - np.float32(0.5)
+    return carry(points, warp, motion, jaw_drop(shape), grid)
 
 
 def five_points(points: Array) -> Array:
@@ -65,9 +62,9 @@ def _eye_points(person: Person, motion: Motion) -> dict[str, Array]:
         lid = upper + motion.blink * (0.9 * floor - upper)
         points[f"{name}_eye_outer"] = middle + corner
         points[f"{name}_eye_inner"] = middle + inner
-        points[f"{name}_eye_bottom"] = middle + (0.0, floor)
+        points[f"{name}_eye_bottom"] = middle + np.array((0.0, floor))
         points[f"{name}_eye_top"] = middle + np.stack([np.zeros_like(lid), lid], -1)
-        points[f"{name}_iris"] = middle + motion.gaze + (0.0, -0.25 * eyes.height)
+        points[f"{name}_iris"] = middle + motion.gaze - np.array((0.0, 0.25 * eyes.height))
     return points
 
 

@@ -12,7 +12,7 @@ LIMIT = 3.0
 class Manner:
     """How a person moves while talking.
 
-    Rates are in Hz, amplitudes and gaze in units of 1/64 frame, tilt_amplitude in
+    Rates are in Hz, amplitudes and gaze in units, tilt_amplitude in
     radians, mouth_gain and brow_gain are factors.
     """
 

@@ -124,7 +124,7 @@ class Marks:
 class Person:
     """One identity: everything that stays when scene and words change.
 
-    Lengths are in units of 1/64 frame, colours in [0, 1] under white light.
+    Lengths are in units (shapes.UNITS to a frame's side), colours in [0, 1] under white light.
     """
 
     identity: str

@@ -1,6 +1,7 @@
 """Anti-aliased implicit shapes, painted as premultiplied RGBA.
 
-The unit of length everywhere in the testbed is 1/64 of the frame's side.
+The unit of length everywhere in the testbed is 1/UNITS of the frame's side: a
+pixel and a seventh at 64 x 64.
 """
 
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating]
 Colour = tuple[float, float, float]
 
 UNITS = 56.0
@@ -95,10 +96,23 @@ def paint(layer: Array, colour: Colour | Array, alpha: Array) -> None:
     layer: (..., h, w, 4) premultiplied. colour: three numbers or (..., h, w, 3)
     in [0, 1]. alpha: (..., h, w) in [0, 1].
     """
-    cover = alpha[..., None]
-    layer *= 1 - cover
-    layer[..., :3] += np.asarray(colour, np.float32) * cover
-    layer[..., 3:] += cover
+    keep = 1 - alpha
+    pigment = np.asarray(colour, np.float32)
+    for index in range(3):
+        channel = layer[..., index]
+        channel *= keep
+        channel += pigment[..., index] * alpha
+    layer[..., 3] *= keep
+    layer[..., 3] += alpha
+
+
+def over(below: Array, above: Array) -> Array:
+    """Return one premultiplied layer (..., h, w, 4) laid over another."""
+    seen_through = 1 - above[..., 3]
+    result = np.empty(np.broadcast_shapes(below.shape, above.shape), np.float32)
+    for index in range(4):
+        result[..., index] = below[..., index] * seen_through + above[..., index]
+    return result
 
 
 def tint(colour: Colour, by: Colour, gain: float = 1.0) -> Colour:

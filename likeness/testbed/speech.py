@@ -178,6 +178,8 @@ def _hiss(
     share = _upsample(np.clip((centre - 3300) / (6200 - 3300), 0.0, 1.0))
     sound = np.zeros(len(noise))
     for middle, weight in ((3300.0, 1 - share), (6200.0, share)):
-        band = irfft(spectrum * np.exp(-(((frequency - middle) / 900) ** 2)), len(noise))
-        sound += weight * np.asarray(band) / (np.std(band) + 1e-9)
+        band = np.asarray(
+            irfft(spectrum * np.exp(-(((frequency - middle) / 900) ** 2)), len(noise))
+        )
+        sound += weight * band / (band.std() + 1e-9)
     return sound * _upsample(level)

@@ -33,6 +33,7 @@ class Truth:
         eye_open: (T,) 1 = open, 0 = shut.
         identity: the person's name.
         manner: how the person moves.
+
     """
 
     landmarks: NDArray[np.float32]
@@ -50,7 +51,8 @@ class Take:
     """One person talking in one scene, with the truth about it.
 
     background: (H, W, 3) uint8, the scene without the person. hidden: (H, W)
-    bool, a region that covers everybody, the same for all people and times.
+    bool, the region to be filled in, the same for all people and times; see
+    hidden_region.
     """
 
     clip: Clip
@@ -63,7 +65,9 @@ class Take:
 def hidden_region(size: int) -> NDArray[np.bool_]:
     """Return the head-and-shoulders region that every take hides, (size, size) bool.
 
-    Made of blocks of an eighth of the frame, so it tells nothing of the person.
+    Made of blocks of an eighth of the frame and the same for everybody, so it
+    tells nothing of the person. Face, neck and shoulders never leave it; the
+    tips of wide hair may, by up to three pixels at 64 x 64.
     """
     blocks = np.ones((8, 8), bool)
     blocks[:6, [0, 7]] = False
