@@ -2,8 +2,8 @@
 
 It keeps the layout of Wan's VAE (8x in space, 4x in time, first frame alone), so masks, audio
 windows and token grids are the same for every preset. The encoder is a principal-component
-transform of blocks of 4 x 8 x 8 pixels, fitted in seconds; the decoder is its transpose followed by a few
-convolutions that remove block seams and the grain of generated latents.
+transform of blocks of 4 x 8 x 8 pixels, fitted in seconds; the decoder is its transpose followed
+by a few convolutions that remove block seams and the grain of generated latents.
 """
 
 from dataclasses import asdict, dataclass
