@@ -1,5 +1,6 @@
 """Engines, versions and migrations of a workspace's database."""
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine.interfaces import ExceptionContext
 
+from likeness.store.atomic import DiskFullError
 from likeness.store.errors import LikenessError
 from likeness.store.tables import metadata
 
@@ -37,6 +40,7 @@ def connect(url: str) -> Engine:
     engine = sa.create_engine(parsed, connect_args={"timeout": _WAIT})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "handle_error", _explain_sqlite)
     return engine
 
 
@@ -108,8 +112,23 @@ def _scripts() -> Any:
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
     connection.isolation_level = None  # transactions begin where we say, see _begin_sqlite
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+        "secure_delete=ON",
+    ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _explain_sqlite(context: ExceptionContext) -> None:
+    code = getattr(context.original_exception, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        raise DiskFullError("no room on the disk for the workspace's rows: free some space")
+    if code == sqlite3.SQLITE_BUSY:
+        raise WorkspaceError(
+            f"the workspace is busy: another process has been writing for {_WAIT} s; try again"
+        )
 
 
 def _begin_sqlite(connection: Connection) -> None:

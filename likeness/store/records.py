@@ -1,75 +1,62 @@
-import hashlib
-import json
 import math
-from dataclasses import asdict, dataclass, field, fields
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self, get_args
 
-from likeness.store.errors import LikenessError
+from likeness.store.clip import Origin
+from likeness.store.record import Record, RecordError, canonical_json, content_id, now
+
+__all__ = [
+    "Checkpoint",
+    "ClipEntry",
+    "Condition",
+    "Consent",
+    "Pair",
+    "Record",
+    "RecordError",
+    "Run",
+    "RunState",
+    "Sample",
+    "Score",
+    "canonical_json",
+    "content_id",
+    "now",
+]
 
 RunState = Literal["queued", "running", "stopped", "failed", "finished"]
 
 RUN_STATES: tuple[RunState, ...] = get_args(RunState)
 
 
-class RecordError(LikenessError):
-    """A record whose fields contradict each other or can't be written down."""
+@dataclass(frozen=True, kw_only=True)
+class ClipEntry(Record):
+    """What the workspace knows of a media file it keeps.
 
-
-def now() -> str:
-    """Return the present time in UTC, ISO 8601 to the microsecond."""
-    return datetime.now(UTC).isoformat(timespec="microseconds")
-
-
-def canonical_json(value: object) -> str:
-    """Write a JSON value in the one form that hashes are taken of: sorted keys, no spaces.
-
-    Raises:
-        RecordError: the value holds NaN, an infinity, or something JSON has no word for.
+    Attributes:
+        id: SHA-256 of the file.
+        identity: who is seen or heard, where known.
+        scene: where and in which clothes, where known.
+        origin: what made the frames.
+        suffix: of the file, such as `.mp4`.
+        duration: seconds; None where the file doesn't tell.
+        fps: frames a second; None for sound alone.
+        width: pixels; None for sound alone.
+        height: likewise.
+        created: when it was put, UTC, ISO 8601.
 
     """
-    try:
-        return json.dumps(
-            value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-        )
-    except (TypeError, ValueError) as error:
-        raise RecordError(
-            f"not JSON ({error}): use plain numbers, strings, lists and dicts, and None for missing"
-        ) from error
 
+    fleeting: ClassVar[frozenset[str]] = frozenset({"created"})
 
-def content_id(value: object) -> str:
-    """Return the SHA-256 of a JSON value's canonical form (64 hex digits)."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Record:
-    """Something the workspace remembers. Its fields are JSON values (tuples for lists)."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON values; a NaN becomes None."""
-        return {
-            name: None if isinstance(value, float) and math.isnan(value) else value
-            for name, value in asdict(self).items()
-        }
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        """Rebuild a record from `to_dict`'s form, lists in place of tuples allowed.
-
-        Raises:
-            RecordError: a field is missing or unknown.
-
-        """
-        known = {f.name for f in fields(cls)}
-        if unknown := sorted(set(data) - known):
-            raise RecordError(f"{cls.__name__} has no field {', '.join(unknown)}")
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-        try:
-            return cls(**values)
-        except TypeError as error:
-            raise RecordError(f"{cls.__name__}: {error}") from error
+    id: str
+    identity: str | None
+    scene: str | None
+    origin: Origin
+    suffix: str
+    duration: float | None
+    fps: float | None
+    width: int | None
+    height: int | None
+    created: str = field(default_factory=now)
 
 
 @dataclass(frozen=True, kw_only=True)
