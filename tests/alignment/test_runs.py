@@ -1,0 +1,104 @@
+import subprocess
+import sys
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from stand_in import make_run
+
+from likeness.alignment.runs import RunError, RunFolder
+
+
+@pytest.fixture
+def run(tmp_path):
+    return RunFolder.create(tmp_path / "runs" / "first", make_run())
+
+
+def test_a_new_run_is_queued_and_says_what_was_asked(run):
+    assert run.status.state == "queued"
+    assert run.record == replace(make_run(), created=run.record.created)
+    assert tomllib.loads((run.path / "recipe.toml").read_text()) == make_run().recipe
+    assert RunFolder.open(run.path).status == run.status
+
+
+def test_a_run_is_not_made_twice(run):
+    with pytest.raises(RunError, match="is there already"):
+        RunFolder.create(run.path, make_run())
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    with pytest.raises(RunError, match="is no run"):
+        RunFolder.open(tmp_path)
+
+
+def test_states_follow_what_happens(run):
+    with run.running():
+        assert run.status.state == "running"
+        assert run.record.state == "running"
+        run.mark("finished", step=7)
+    assert (run.status.state, run.status.step) == ("finished", 7)
+    with pytest.raises(ValueError, match="odd"), run.running():
+        raise ValueError("odd")
+    assert (run.status.state, run.status.step, run.status.message) == ("failed", 7, "odd")
+    with pytest.raises(KeyboardInterrupt), run.running():
+        raise KeyboardInterrupt
+    assert run.status.state == "stopped"
+
+
+def test_a_run_whose_process_died_counts_as_stopped(run):
+    code = (
+        "import os, sys\nfrom pathlib import Path\n"
+        "from likeness.alignment.runs import RunFolder\n"
+        "with RunFolder.open(Path(sys.argv[1])).running():\n    os._exit(9)\n"
+    )
+    process = subprocess.run([sys.executable, "-c", code, str(run.path)], check=False)
+    assert process.returncode == 9
+    assert '"running"' in (run.path / "status.json").read_text()
+    assert run.status.state == "stopped"
+
+
+def test_two_processes_can_not_train_one_run(run):
+    other = RunFolder.open(run.path)
+    with (
+        run.running(),
+        pytest.raises(RunError, match="being trained by another process"),
+        other.running(),
+    ):
+        pass
+    with other.running():
+        pass
+
+
+def test_a_stop_request_holds_until_the_next_start(run):
+    with run.running():
+        assert not run.stop_requested
+        RunFolder.open(run.path).request_stop()
+        assert run.stop_requested
+    with run.running():
+        assert not run.stop_requested
+
+
+def test_metrics_are_on_disk_line_by_line_and_cut_back(run):
+    for step in (1, 2, 3):
+        run.metrics.append({"step": step, "loss": 0.1 * step})
+        assert len(run.metrics.path.read_text().splitlines()) == step
+    with run.metrics.path.open("a") as file:
+        file.write('{"step": 4, "lo')  # as a killed process leaves it
+    assert [row["step"] for row in run.metrics.read()] == [1, 2, 3]
+    before = run.metrics.path.read_text().splitlines()[:2]
+    run.metrics.cut_after(2)
+    assert run.metrics.path.read_text().splitlines() == before
+
+
+def test_what_a_killed_process_left_half_written_is_cleared(run):
+    leftover = run.path / "checkpoints" / ".step_000005.99.part.safetensors"
+    leftover.touch()
+    with run.running():
+        assert not leftover.exists()
+
+
+def test_metrics_on_a_full_disk_are_an_error(run):
+    run.metrics.path = Path("/dev/full")
+    with pytest.raises(RunError, match="No space left on device; make room and resume"):
+        run.metrics.append({"step": 1})
