@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from likeness.store.clip import Clip
+from likeness.store.errors import LikenessError
 from likeness.testbed.background import backdrop
 from likeness.testbed.body import body
 from likeness.testbed.features import (
@@ -37,9 +38,14 @@ from likeness.testbed.speech import FPS, SAMPLE_RATE, Speech
 from likeness.testbed.take import Take, Truth, hidden_region
 
 _CHUNK = 32
+_SMALLEST = 16
 _BODY_FOLLOWS_X = 0.3
 _BODY_FOLLOWS_Y = 0.12
 _Tracks = TypeVar("_Tracks", Speech, Lips, Motion)
+
+
+class RenderError(LikenessError):
+    """Frames that can't be rendered."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -76,9 +82,12 @@ def render(
 ) -> Take:
     """Film a person saying a speech in a scene.
 
-    size: side of the square frames, at least 16. rng: draws the motion, not the
+    size: side of the square frames, at least 16 pixels. rng: draws the motion, not the
     words. Returns a take with as many frames as the speech has, at 25 fps.
+    Raises RenderError where the size is too small.
     """
+    if size < _SMALLEST:
+        raise RenderError(f"testbed: frames are at least {_SMALLEST} pixels wide, got {size}")
     stage = _stage(person, scene, Grid.of_size(size))
     acted = _Performance(
         speech=speech, lips=lips(person, speech), motion=move(person.manner, speech, rng)

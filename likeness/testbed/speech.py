@@ -13,12 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft, rfft
 
+from likeness.store.errors import LikenessError
 from likeness.testbed.shapes import Array
 
 FPS = 25
 SAMPLE_RATE = 16_000
 CONTROL_RATE = 200
 _SAMPLES = SAMPLE_RATE // CONTROL_RATE
+
+
+class SpeechError(LikenessError):
+    """Speech of no length."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +76,11 @@ def synthesise(seconds: float, voice: Voice, rng: np.random.Generator) -> Speech
     """Return speech of a number of seconds, rounded to whole frames.
 
     Syllables come at 3 to 6 a second, irregularly, with pauses under 0.25 s.
+    Raises SpeechError where that is less than a frame.
     """
-    frames = max(round(seconds * FPS), 1)
+    frames = round(seconds * FPS)
+    if frames < 1:
+        raise SpeechError(f"testbed: speech needs at least {1 / FPS} seconds, got {seconds}")
     steps = frames * CONTROL_RATE // FPS
     targets, stress = _plan(steps, rng)
     slow = _smooth(targets, 9)
