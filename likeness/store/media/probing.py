@@ -16,6 +16,7 @@ from likeness.store.clip import ORIGINS, Origin
 from likeness.store.errors import LikenessError
 
 ORIGIN_TAG = "likeness_origin"
+_STEADY = 1.05  # guessed over mean rate, up to which a film counts as steady
 
 
 class MediaError(LikenessError):
@@ -124,10 +125,14 @@ def frame_rate(stream: VideoStream, path: Path) -> float:
         MediaError: the file doesn't tell.
 
     """
-    rate = stream.average_rate or stream.guessed_rate or stream.base_rate
-    if not rate:
+    mean, guess = stream.average_rate, stream.guessed_rate
+    if not mean and not guess:
         raise MediaError(f"{path}: the file doesn't say its frame rate; encode it again")
-    return float(rate)
+    # The mean counts a last frame's wrong length, or a time base of milliseconds; the guess, where
+    # it isn't far above, is the steady rate. Far above, it is the shortest gap of a varying rate.
+    if guess and (not mean or guess <= mean * _STEADY):
+        return float(guess)
+    return float(mean or guess or 0)
 
 
 def origin_of(container: InputContainer) -> Origin:
