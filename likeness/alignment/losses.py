@@ -49,6 +49,7 @@ def masked_error(
 
     Returns:
         (B,), at least float32.
+
     """
     dtype = torch.promote_types(prediction.dtype, torch.float32)
     squared = (prediction.to(dtype) - target.to(dtype)).square()
@@ -68,6 +69,7 @@ def flow_matching_loss(prediction: Tensor, target: Tensor, weight: Tensor | None
         prediction: (B, C, T, h, w) velocity.
         target: noise - z_0, the same shape.
         weight: (B,) weight of each sample; 1 by default.
+
     """
     error = masked_error(prediction, target, None, "full_mean")
     return error.mean() if weight is None else (weight * error).mean()
@@ -96,6 +98,7 @@ def dpo_loss(
         The loss, and detached scalars: `z`, `push` (sigmoid(-z), the share of the gradient that
         is left), `accuracy` (share of pairs with z > 0), `winner_rise`, `loser_rise`. Both
         rises above 0 while the loss falls is the usual failure.
+
     """
     winner_rise, loser_rise = errors.winner_rise, errors.loser_rise
     z = -beta / 2 * (winner_rise - loser_rise + winner_penalty * winner_rise.clamp(min=0))
@@ -122,6 +125,7 @@ def drift_outside(prediction: Tensor, reference: Tensor, mask: Tensor) -> Tensor
 
     Returns:
         Mean over the batch; a sample whose mask covers everything counts 0.
+
     """
     dtype = torch.promote_types(prediction.dtype, torch.float32)
     outside = 1 - mask.to(dtype).expand(len(prediction), 1, *prediction.shape[2:])

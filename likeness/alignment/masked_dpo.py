@@ -27,6 +27,7 @@ from likeness.alignment.preference import Batch, PreferenceSet
 from likeness.alignment.runs import RunFolder
 from likeness.alignment.training_state import (
     adapter_file,
+    check_origin,
     resume_training,
     save_training,
     stream,
@@ -72,6 +73,7 @@ class MaskedDPOConfig:
 
     Raises:
         TrainingError: a value is out of its range.
+
     """
 
     beta: float = 500.0
@@ -164,14 +166,16 @@ def train(
         RunError: another process holds the run, or it was started with something else.
         DiskFullError: what was saved before stays.
         TrainingError: the loss is not finite.
+
     """
     origin = {"config": asdict(config), "dataset": dataset.hash, "base": policy.hash}
+    check_origin(run, origin)
     policy.add_lora(rank=config.lora_rank, alpha=config.lora_alpha, seed=config.seed)
     parameters = list(policy.trainable().values())
     # No weight decay: it would pull the adapter, not the model, and the KL term does that job.
     optimizer = torch.optim.AdamW(parameters, lr=config.lr, weight_decay=0.0)
     with run.running():
-        step = resume_training(run, policy, optimizer, origin)
+        step = resume_training(run, policy, optimizer)
         stopping = False
         while step < config.steps and not stopping:
             batch = dataset.batch(data_order(step, config, len(dataset)), parameters[0].device)
@@ -201,7 +205,7 @@ def train(
 def masked_dpo(
     policy: Policy, batch: Batch, t: Tensor, noise: Tensor, config: MaskedDPOConfig
 ) -> tuple[Terms, dict[str, Tensor]]:
-    """The weighted terms of the loss for a batch of pairs, and their metrics.
+    """Compute the weighted terms of the loss for a batch of pairs, and their metrics.
 
     Winner and loser get the same t and the same noise, share their condition, and go through
     the network in one forward.
@@ -212,6 +216,7 @@ def masked_dpo(
         t: (B,) in 0..1; z_t = (1 - t) z_0 + t noise.
         noise: (B, C, T, h, w).
         config: weights, beta and reduction.
+
     """
     z_0 = torch.cat([batch.winner, batch.loser])
     t, noise, mask = torch.cat([t, t]), torch.cat([noise, noise]), torch.cat([batch.mask] * 2)
@@ -236,7 +241,7 @@ def masked_dpo(
 
 
 def data_order(step: int, config: MaskedDPOConfig, pairs: int) -> list[int]:
-    """Indices of the pairs of a step: permutations of all pairs, one after the other."""
+    """Choose the pairs of a step: permutations of all indices, one after the other."""
     places = range(step * config.batch, (step + 1) * config.batch)
     epochs = {place // pairs for place in places}
     order = {

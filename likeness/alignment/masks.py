@@ -23,6 +23,7 @@ class MaskConfig:
         padding: latent cells added around the mask, so that hair and chin are in; >= 0.
         minimum_area: the mask grows until it covers this share of the latent, 0..1: the mean
             over a handful of cells is too noisy to prefer by. An empty mask does not grow.
+
     """
 
     padding: int = 1
@@ -47,6 +48,7 @@ def box_mask(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
 
     Returns:
         (T, height, width) bool; a pixel is inside if its centre is.
+
     """
     ys, xs = np.arange(height) + 0.5, np.arange(width) + 0.5
     x0, y0, x1, y1 = (boxes[:, i, None] for i in range(4))
@@ -68,6 +70,7 @@ def to_latent(pixels: np.ndarray) -> np.ndarray:
 
     Raises:
         MaskError: the size is not one that the codec makes.
+
     """
     frames = pixels[None] if pixels.ndim == 2 else pixels
     if frames.ndim != 3 or frames.dtype != np.bool_:

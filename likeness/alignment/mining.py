@@ -35,6 +35,7 @@ class MiningConfig:
 
     Raises:
         MiningError: a value is out of its range.
+
     """
 
     reward: str = "identity_target"
@@ -77,6 +78,7 @@ class Mining:
         pairs: by falling margin.
         refused: counts of refused couples by reason.
         considered: all couples of two samples of one condition: kept plus refused.
+
     """
 
     pairs: tuple[Pair, ...]
@@ -91,6 +93,7 @@ def candidates(samples: Iterable[Sample], scores: Iterable[Score]) -> list[Candi
         samples: of any number of conditions.
         scores: in the order they were given: of several of one reward the last counts. A score
             under a condition belongs to that condition's samples alone.
+
     """
     by_clip: dict[tuple[str, str | None], dict[str, float]] = {}
     for score in scores:
@@ -148,7 +151,7 @@ def shuffle_pairs(pairs: Sequence[Pair], rng: np.random.Generator) -> list[Pair]
 
 
 def swap(pair: Pair) -> Pair:
-    """The same pair with its sides exchanged."""
+    """Exchange the sides of a pair."""
     return replace(
         pair,
         winner=pair.loser,

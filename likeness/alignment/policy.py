@@ -46,11 +46,11 @@ class Policy(Protocol):
         ...
 
     def trainable(self) -> Mapping[str, torch.nn.Parameter]:
-        """The adapter's parameters by name, always in the same order."""
+        """Give the adapter's parameters by name, always in the same order."""
         ...
 
     def lora_state(self) -> dict[str, Tensor]:
-        """The adapter's weights by name."""
+        """Copy the adapter's weights, by name."""
         ...
 
     def load_lora(self, state: dict[str, Tensor], /) -> None:

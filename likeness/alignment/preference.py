@@ -36,6 +36,7 @@ class PreferencePair:
 
     Raises:
         PreferenceError: shapes differ, a latent is not finite, or the mask is empty.
+
     """
 
     id: str
@@ -95,6 +96,7 @@ class PreferenceSet:
 
     Raises:
         PreferenceError: there is no pair, or two pairs differ in shape or share an id.
+
     """
 
     pairs: tuple[PreferencePair, ...]
@@ -165,6 +167,7 @@ def preference_set(
 
     Raises:
         PreferenceError: something is missing or does not fit; the message names the pair.
+
     """
     kept: list[PreferencePair] = []
     dropped: Counter[str] = Counter()

@@ -49,6 +49,7 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     Raises:
         RecipeError: no such recipe or key, a value of the wrong type, or broken TOML.
         LikenessError: a value is out of its range.
+
     """
     try:
         table = tomllib.loads(_read(source))
@@ -60,7 +61,7 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
 
 
 def recipe_table(recipe: Recipe) -> dict[str, Any]:
-    """The resolved recipe, with every default written out, as plain values."""
+    """Write the recipe out with every default, as plain JSON values."""
     return json.loads(json.dumps(asdict(recipe)))
 
 

@@ -37,6 +37,7 @@ class Status:
         step: of the last checkpoint.
         message: why it failed or stopped; empty otherwise.
         updated: when this was written, ISO 8601 in UTC.
+
     """
 
     state: RunState
@@ -58,12 +59,13 @@ class RunFolder:
 
         Raises:
             RunError: it is there already, or can't be written.
+
         """
-        if path.exists():
+        if (path / "run.json").exists():
             raise RunError(f"run {path} is there already; resume it or choose another name")
         folder = cls(path)
         try:
-            (path / "checkpoints").mkdir(parents=True)
+            (path / "checkpoints").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(f"run {path} can't be made: {error.strerror}") from error
         write_bytes(path / "recipe.toml", to_toml(run.recipe).encode())
@@ -78,6 +80,14 @@ class RunFolder:
         if not (path / "run.json").is_file():
             raise RunError(f"{path} is no run: it has no run.json; start one with `likeness align`")
         return cls(path)
+
+    @classmethod
+    def open_or_create(cls, path: Path, run: Run) -> "RunFolder":
+        """Open the run of this folder, or make it where a kill or nobody left one.
+
+        Training refuses to go on with other settings, data or base than the run began with.
+        """
+        return cls(path) if (path / "run.json").is_file() else cls.create(path, run)
 
     @property
     def record(self) -> Run:
@@ -108,6 +118,7 @@ class RunFolder:
 
         Raises:
             RunError: another process holds it.
+
         """
         with (self.path / "lock").open("a") as lock:
             if not _lock(lock):
@@ -158,6 +169,7 @@ class Metrics:
 
         Raises:
             RunError: the line can't be written.
+
         """
         try:
             with self.path.open("a") as file:

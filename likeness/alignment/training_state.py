@@ -11,19 +11,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
+from likeness.alignment.adapter import read_tensors, write_tensors
 from likeness.alignment.policy import Policy
 from likeness.alignment.runs import RunError, RunFolder
-from likeness.store.atomic import write_bytes
 
 ADAPTER, OPTIMIZER = "adapter/", "optimizer/"
 
 
 def stream(seed: int, *place: int) -> torch.Generator:
-    """A generator whose numbers depend on the seed and the place alone, such as a step."""
+    """Make a generator whose numbers depend on the seed and the place alone, such as a step."""
     high, low = np.random.SeedSequence([seed, *place]).generate_state(2)
     return torch.Generator().manual_seed((int(high) << 32) + int(low))
 
@@ -49,40 +47,63 @@ def save_training(
 
     Raises:
         DiskFullError: the state of the checkpoint before is still whole.
+
     """
     adapter = {name: tensor.detach().contiguous() for name, tensor in policy.lora_state().items()}
     path = adapter_file(run, step)
-    write_bytes(path, _packed(adapter, step=step, base=origin["base"]))
+    config = origin["config"]
+    shape = {"rank": config["lora_rank"], "alpha": config["lora_alpha"]}
+    write_tensors(path, adapter, {"step": step, "base": origin["base"], **shape})
     tensors = {ADAPTER + name: tensor for name, tensor in adapter.items()}
     for index, moments in optimizer.state_dict()["state"].items():
         tensors |= {f"{OPTIMIZER}{index}/{name}": value for name, value in moments.items()}
-    write_bytes(_state_file(run), _packed(tensors, step=step, origin=origin))
+    write_tensors(_state_file(run), tensors, {"step": step, "origin": origin})
     run.mark("running", step=step)
     return path
 
 
-def resume_training(
-    run: RunFolder,
-    policy: Policy,
-    optimizer: torch.optim.Optimizer,
-    origin: Mapping[str, Any],
-) -> int:
+def check_origin(run: RunFolder, origin: Mapping[str, Any]) -> None:
+    """Refuse to go on with other settings, data or base than the run began with.
+
+    Raises:
+        RunError: something differs; the message says what. The run stays as it is.
+        AdapterError: the state can't be read.
+
+    """
+    if not _state_file(run).exists():
+        return
+    before = read_tensors(_state_file(run))[0]["origin"]
+    for what, now in json.loads(json.dumps(origin)).items():
+        then = before[what]
+        if isinstance(now, dict):
+            for key, value in now.items():
+                if then.get(key) != value:
+                    raise RunError(
+                        f"run {run.path} was started with {what}.{key} = {then.get(key)}, "
+                        f"now {value}; start a new run for it"
+                    )
+        elif then != now:
+            raise RunError(
+                f"run {run.path} was started with another {what} ({then[:12]}, now {now[:12]}); "
+                "start a new run for it"
+            )
+
+
+def resume_training(run: RunFolder, policy: Policy, optimizer: torch.optim.Optimizer) -> int:
     """Load the last state, if there is one, and cut the metrics back to it.
 
     Returns:
         The number of steps done: 0 for a new run.
 
     Raises:
-        RunError: config, dataset or base differ from those the run was started with, or the
-            state can't be read.
+        AdapterError: the state can't be read.
+
     """
     path = _state_file(run)
     if not path.exists():
         run.metrics.cut_after(0)
         return 0
-    header, tensors = _read(path)
-    _check_origin(run, header["origin"], dict(origin))
-    step = header["step"]
+    header, tensors = read_tensors(path)
     policy.load_lora(_under(tensors, ADAPTER))
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in _under(tensors, OPTIMIZER).items():
@@ -90,8 +111,8 @@ def resume_training(
         state.setdefault(int(index), {})[moment] = value
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
-    run.metrics.cut_after(step)
-    return step
+    run.metrics.cut_after(header["step"])
+    return header["step"]
 
 
 def adapter_file(run: RunFolder, step: int) -> Path:
@@ -105,35 +126,3 @@ def _state_file(run: RunFolder) -> Path:
 
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
-
-
-def _packed(tensors: dict[str, Tensor], **header: Any) -> bytes:
-    # One entry: safetensors writes several in an order that differs from process to process.
-    return save(tensors, {"likeness": json.dumps(header, sort_keys=True)})
-
-
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            names = list(file.keys())
-            header = json.loads(file.metadata()["likeness"])
-            return header, {name: file.get_tensor(name) for name in names}
-    except SafetensorError as error:
-        raise RunError(f"{path} is damaged ({error}); start a new run") from error
-
-
-def _check_origin(run: RunFolder, before: dict[str, Any], now: dict[str, Any]) -> None:
-    now = json.loads(json.dumps(now))
-    for what in now:
-        if isinstance(now[what], dict):
-            for key, value in now[what].items():
-                if before[what].get(key) != value:
-                    raise RunError(
-                        f"run {run.path} was started with {what}.{key} = "
-                        f"{before[what].get(key)}, now {value}; start a new run for it"
-                    )
-        elif before[what] != now[what]:
-            raise RunError(
-                f"run {run.path} was started with another {what} ({before[what][:12]}, now "
-                f"{now[what][:12]}); start a new run for it"
-            )

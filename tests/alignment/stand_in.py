@@ -129,8 +129,7 @@ def main(folder: Path, seconds_a_step: float) -> None:
         print(done, flush=True)
         time.sleep(seconds_a_step)
 
-    run = RunFolder.open(folder) if folder.exists() else RunFolder.create(folder, make_run())
-    train(StandIn(), make_set(), CONFIG, run, slowly)
+    train(StandIn(), make_set(), CONFIG, RunFolder.open_or_create(folder, make_run()), slowly)
 
 
 if __name__ == "__main__":

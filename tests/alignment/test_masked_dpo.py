@@ -278,6 +278,7 @@ def test_a_run_does_not_go_on_as_another(tmp_path, seed, pairs, config, message)
     train(StandIn(), make_set(), CONFIG, run)
     with pytest.raises(RunError, match=message):
         train(StandIn(seed), make_set(pairs), config, run)
+    assert run.status.state == "finished"
 
 
 def test_a_run_that_diverges_says_so_and_keeps_its_checkpoint(tmp_path):

@@ -69,9 +69,7 @@ def test_bad_keys_and_values_are_named(override, message):
 
 
 def test_values_out_of_range_are_named():
-    with pytest.raises(
-        TrainingError, match=r"masked_dpo\.beta must be positive, got -1"
-    ):
+    with pytest.raises(TrainingError, match=r"masked_dpo\.beta must be positive, got -1"):
         load_recipe("paper", ["masked_dpo.beta=-1"])
 
 

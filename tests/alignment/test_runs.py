@@ -27,6 +27,14 @@ def test_a_run_is_not_made_twice(run):
         RunFolder.create(run.path, make_run())
 
 
+def test_a_run_whose_making_was_cut_short_is_made_again(run):
+    (run.path / "run.json").unlink()
+    assert RunFolder.open_or_create(run.path, make_run()).status.state == "queued"
+    run.mark("stopped", step=3)
+    assert RunFolder.open_or_create(run.path, make_run("other")).status.step == 3
+    assert run.record.id == "first"
+
+
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
     with pytest.raises(RunError, match="is no run"):
         RunFolder.open(tmp_path)
