@@ -1,0 +1,96 @@
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import typer
+
+from likeness.cli.console import print_json, say
+from likeness.cli.options import AsJson
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """A weights file as it is told of; `state` is here, missing or differs."""
+
+    name: str
+    state: str
+    path: str
+    licence: str
+    size: int | None
+    sha256: str | None
+    source: str
+    needed_by: str
+
+
+def weights(as_json: AsJson = False) -> None:
+    """List the weights, and say where to get what is missing.
+
+    Hashes are computed from the files, so that a damaged one shows. Exit code 1 where one differs
+    from what was published.
+    """
+    listings = [*_packaged(), *_published()]
+    if as_json:
+        print_json([asdict(listing) for listing in listings])
+    else:
+        _print(listings)
+    if any(listing.state == "differs" for listing in listings):
+        raise typer.Exit(1)
+
+
+def _packaged() -> list[Listing]:
+    from likeness.store.weights import PACKAGED, file_hash
+
+    return [
+        Listing(
+            name=path.relative_to(PACKAGED).as_posix(),
+            state="here",
+            path=str(path),
+            licence="Apache-2.0",
+            size=path.stat().st_size,
+            sha256=file_hash(path),
+            source="comes with likeness; `likeness testbed build` makes it again",
+            needed_by="the testbed",
+        )
+        for path in sorted(PACKAGED.rglob("*.safetensors"))
+    ]
+
+
+def _published() -> list[Listing]:
+    from likeness.store.weights import presence, weights_folder
+
+    folder = weights_folder()
+    return [
+        Listing(
+            name=file.name,
+            state=state,
+            path=str(folder / file.file),
+            licence=file.licence,
+            size=file.size,
+            sha256=file.sha256,
+            source=file.source,
+            needed_by=file.needed_by,
+        )
+        for file, state in presence()
+    ]
+
+
+_ADVICE = {
+    "missing": "missing: get it from the source and put it at",
+    "differs": "not the published file: get it again from the source and put it at",
+    "here": "here:",
+}
+
+
+def _print(listings: list[Listing]) -> None:
+    for listing in listings:
+        size = "size unknown" if listing.size is None else f"{listing.size / 1e6:.2f} MB"
+        say(f"{listing.name}  {size}")
+        say(f"  {_ADVICE[listing.state]} {_shortened(listing.path)}")
+        say(f"  licence    {listing.licence}")
+        say(f"  needed by  {listing.needed_by}")
+        say(f"  source     {listing.source}")
+        say(f"  sha256     {listing.sha256 or 'unknown'}")
+
+
+def _shortened(path: str) -> str:
+    home = str(Path.home())
+    return f"~{path.removeprefix(home)}" if path.startswith(f"{home}/") else path
