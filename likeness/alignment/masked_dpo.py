@@ -59,7 +59,8 @@ class MaskedDPOConfig:
         winner_penalty: DPO-Positive's lambda: z falls where the winner's error rises above the
             reference's, against the usual failure of both errors rising. Not in the paper: 0.
         timesteps: lowest and highest t, drawn evenly; 1 is noise. Fine identity is decided at
-            low t; at high t two samples of one condition look alike. The paper has all of them.
+            low t; at high t two samples of one condition look alike. The paper has all of them;
+            a generator that predicts x0 needs a floor such as 0.1, for its error grows as 1 / t^2.
         lora_rank: of the adapter (ours: the paper does not say).
         lora_alpha: the adapter is scaled by lora_alpha / lora_rank.
         lr: of AdamW, constant.
