@@ -7,9 +7,14 @@ from pathlib import Path
 from likeness.store.errors import LikenessError
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NO_PLACE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST})
 
 
-class DiskFullError(LikenessError):
+class WriteError(LikenessError):
+    """A file that can't be written where it was asked for."""
+
+
+class DiskFullError(WriteError):
     """There was no room for a file; nothing of it is left behind."""
 
 
@@ -23,6 +28,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Raises:
         DiskFullError: no room on the disk.
+        WriteError: no leave to write there, or a folder is in the way.
 
     """
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
@@ -38,9 +44,14 @@ def replacing(path: Path) -> Iterator[Path]:
                 f"no room on the disk for {path} ({os.strerror(error.errno)}): free some space and "
                 "run the same command again"
             ) from error
+        if error.errno in _NO_PLACE:
+            raise WriteError(
+                f"{path} can't be written ({os.strerror(error.errno)}): choose another place"
+            ) from error
         raise
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary.exists():
+            temporary.unlink()
 
 
 def write_bytes(path: Path, data: bytes) -> None:

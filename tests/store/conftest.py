@@ -1,12 +1,15 @@
 import os
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from films import Film, write_film
+from postgres import PostgresServer, start_postgres
 
 from likeness.store import Clip
+from likeness.store.workspace import Workspace
 
 
 @pytest.fixture
@@ -42,3 +45,43 @@ def real_media() -> Path:
     if not folder or not (Path(folder) / "video").is_dir():
         pytest.skip("LIKENESS_MEDIA is not set to a folder with real films in video/")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def real_weights() -> Path:
+    folder = os.environ.get("LIKENESS_WEIGHTS")
+    if not folder or not (Path(folder) / "yunet_n_640_640.onnx").is_file():
+        pytest.skip("LIKENESS_WEIGHTS is not set to a folder with published weights")
+    return Path(folder)
+
+
+@pytest.fixture
+def small_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """Mount a disk of the size that the test's parameter says, which takes root."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={request.param}", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small disk takes root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    with Workspace.create(tmp_path / "workspace") as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    yield from start_postgres()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_workspace(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Workspace]:
+    url = None
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres").new_database()
+    with Workspace.create(tmp_path / "workspace", url) as made:
+        yield made
