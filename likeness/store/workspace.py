@@ -59,21 +59,23 @@ class Workspace(Shelf):
 
         """
         path = Path(path)
-        missing = WorkspaceError(f"{path}: no workspace here; check the path, or create one there")
-        if not (path / "clips").is_dir() or (url is None and not (path / DATABASE).is_file()):
-            raise missing
-        engine = database.connect(url or _sqlite_url(path))
-        version = _version(path, engine)
-        if version is None:
-            raise missing
+        engine, version = _existing(path, url)
         _check_version(path, version)
         return cls(path, engine)
 
     @classmethod
     def upgrade(cls, path: str | Path, url: str | None = None) -> Self:
-        """Bring an older workspace to this version, keeping all rows, and open it."""
-        engine = database.connect(url or _sqlite_url(Path(path)))
-        database.migrate(engine)
+        """Bring an older workspace to this version, keeping all rows, and open it.
+
+        Raises:
+            WorkspaceError: there is none, or it is of a newer version.
+
+        """
+        path = Path(path)
+        engine, version = _existing(path, url)
+        if database.known_version(version):
+            database.migrate(engine)
+        engine.dispose()
         return cls.open(path, url)
 
     def close(self) -> None:
@@ -130,6 +132,14 @@ class Workspace(Shelf):
 
 def _sqlite_url(path: Path) -> str:
     return sa.URL.create("sqlite", database=str(path / DATABASE)).render_as_string()
+
+
+def _existing(path: Path, url: str | None) -> tuple[sa.Engine, str]:
+    if (path / "clips").is_dir() and (url or (path / DATABASE).is_file()):
+        engine = database.connect(url or _sqlite_url(path))
+        if version := _version(path, engine):
+            return engine, version
+    raise WorkspaceError(f"{path}: no workspace here; check the path, or create one there")
 
 
 def _version(path: Path, engine: sa.Engine) -> str | None:

@@ -207,6 +207,14 @@ def test_an_older_version_names_the_command_that_mends_it(workspace, monkeypatch
         Workspace.open(workspace.path)
 
 
+def test_upgrading_keeps_all_rows(workspace, make_clip):
+    name = workspace.put_clip(make_clip())
+    with Workspace.upgrade(workspace.path) as again:
+        assert [c.id for c in again.clips()] == [name]
+    with pytest.raises(WorkspaceError, match="no workspace here"):
+        Workspace.upgrade(workspace.path / "clips")
+
+
 def test_another_kind_of_database(tmp_path):
     with pytest.raises(WorkspaceError, match="SQLite or PostgreSQL"):
         Workspace.create(tmp_path, "mysql://localhost/x")
