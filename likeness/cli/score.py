@@ -84,7 +84,6 @@ def _score_all(
     judge = WorldlyRewards() if world == "auto" else RewardSet.load(world)
     scores = {}
     with bars("scoring") as progress:
-        progress(0, total, "loading")
         for done, subject in enumerate(subjects, start=1):
             scores[subject.key] = judge.score([subject])
             progress(done, total, subject.key)
@@ -129,7 +128,7 @@ def _print_json(scores: "list[Score]") -> None:
 def _print_csv(scores: "list[Score]") -> None:
     import csv
 
-    writer = csv.DictWriter(sys.stdout, list(COLUMNS), lineterminator="\n")
+    writer: csv.DictWriter[str] = csv.DictWriter(sys.stdout, list(COLUMNS), lineterminator="\n")
     writer.writeheader()
     writer.writerows(_as_dict(score) for score in scores)
 
