@@ -1,0 +1,1 @@
+"""Fitting the small reward models; each takes plain arrays and writes one weights file."""
