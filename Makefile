@@ -22,7 +22,7 @@ lint: $(READY)
 	$(BIN)/pyright
 
 perf: $(READY)
-	$(BIN)/python -m perf
+	@for script in perf/*.py; do echo "$$script"; OMP_NUM_THREADS=1 $(BIN)/python $$script || exit; done
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -1,3 +1,4 @@
+import json
 import math
 import sys
 from collections.abc import Iterable, Iterator
@@ -6,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from likeness.cli.console import bars, print_json, say
+from likeness.cli.console import bars, say
 
 if TYPE_CHECKING:
     from likeness.rewards.base import Subject
@@ -122,7 +123,9 @@ def _as_dict(score: "Score") -> dict[str, str | float | None]:
 
 
 def _print_json(scores: "list[Score]") -> None:
-    print_json([_as_dict(score) for score in scores])
+    """Print an array with a row a line, which diffs and eyes like better than one long line."""
+    rows = [json.dumps(_as_dict(score), ensure_ascii=False) for score in scores]
+    say("[\n " + ",\n ".join(rows) + "\n]")
 
 
 def _print_csv(scores: "list[Score]") -> None:
