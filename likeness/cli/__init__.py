@@ -1,5 +1,6 @@
 """The command `likeness`. Importing it is cheap: a verb's code is imported when it is called."""
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -62,6 +63,8 @@ def _mendable(error: Exception) -> str | None:
 
     if isinstance(error, LikenessError):
         return str(error)
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "no room on the disk; free some space and run the same command again"
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {(error.strerror or str(error)).lower()}"
     return None

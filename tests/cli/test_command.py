@@ -1,5 +1,6 @@
 """The command as a whole: what it lists, how it fails, what it imports."""
 
+import errno
 import os
 import resource
 import signal
@@ -122,6 +123,13 @@ def test_a_file_that_cannot_be_opened_is_one_line_and_code_2(failing, capsys):
     failing(PermissionError(13, "Permission denied", "/locked"))
     assert run(["weights"]) == 2
     assert capsys.readouterr().err == "likeness: /locked: permission denied\n"
+
+
+def test_a_full_disk_is_one_line_and_code_2(failing, capsys):
+    failing(OSError(errno.ENOSPC, "No space left on device"))
+    assert run(["weights"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "no room on the disk" in line
 
 
 def test_debug_keeps_the_traceback(failing, monkeypatch):
