@@ -1,0 +1,161 @@
+"""Intervals over people.
+
+Cases of one person are not independent, so every interval treats the person as the unit: the
+variance is the delete-one-person jackknife (CR3; Bell and McCaffrey 2002, MacKinnon, Nielsen and
+Webb 2023) and the reference distribution is t with people - 1 degrees of freedom. With as many
+cases of each person it equals the t interval of the per-person means. It needs no random
+numbers; `tests/benchmark/test_statistics.py` measures its coverage.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import norm, t
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A mean over the cases that have a value, with its 95 % interval over people.
+
+    Attributes:
+        value: the mean; NaN where no case has a value.
+        low: lower end of the interval; NaN where fewer than two people have a value.
+        high: upper end.
+        cases: how many cases were asked for, those without a value included.
+        missing: how many of them have no value (NaN) and are not in the mean.
+        people: how many people are behind the value.
+
+    """
+
+    value: float
+    low: float
+    high: float
+    cases: int
+    missing: int
+    people: int
+
+
+def mean_estimate(values: Sequence[float], people: Sequence[str]) -> Estimate:
+    """Mean of `values` with the interval of the delete-one-person jackknife.
+
+    Args:
+        values: one number a case, NaN = missing.
+        people: who each case shows; the same length.
+
+    Raises:
+        ValueError: the lengths differ, or a value is infinite.
+
+    """
+    sums, counts, missing = _per_person(values, people)
+    value = _ratio(sums.sum(), counts.sum())
+    half = _half_width(sums, counts)
+    return Estimate(
+        value=value,
+        low=value - half,
+        high=value + half,
+        cases=len(values),
+        missing=missing,
+        people=len(counts),
+    )
+
+
+def share_estimate(hits: Sequence[float], people: Sequence[str]) -> Estimate:
+    """Share of cases that are 1, with an interval that stays inside [0, 1].
+
+    A Wilson score interval on the effective number of cases, p (1 - p) / var, with the jackknife
+    variance over people and its degrees of freedom (Korn and Graubard 1998; Dean and Pagano
+    2015). Where all cases agree, each person counts as one trial, so that 48 hits of 24 people
+    are not "100 % for certain".
+
+    Args:
+        hits: 0 or 1 a case, NaN = missing.
+        people: who each case shows; the same length.
+
+    Raises:
+        ValueError: the lengths differ, or a value is neither 0, 1 nor NaN.
+
+    """
+    known = np.asarray(hits, float)
+    if not np.isin(known[~np.isnan(known)], (0.0, 1.0)).all():
+        raise ValueError("a share is taken of zeros and ones")
+    sums, counts, missing = _per_person(hits, people)
+    share, persons = _ratio(sums.sum(), counts.sum()), len(counts)
+    low = high = math.nan
+    if persons >= 2:
+        z = float(norm.ppf((1 + LEVEL) / 2))
+        trials = _effective_trials(share, counts, _half_width(sums, counts))
+        low, high = _wilson(share, trials, z)
+    return Estimate(
+        value=share, low=low, high=high, cases=len(hits), missing=missing, people=persons
+    )
+
+
+def paired_difference(a: Sequence[float], b: Sequence[float], people: Sequence[str]) -> Estimate:
+    """Mean of a - b over the cases that have a value in both, with its interval over people.
+
+    Args:
+        a: one number a case, NaN = missing.
+        b: the same cases in the same order.
+        people: who each case shows.
+
+    Returns:
+        An estimate whose `missing` counts the cases that lack a value on either side.
+
+    Raises:
+        ValueError: the lengths differ, or a value is infinite.
+
+    """
+    if len(a) != len(b):
+        raise ValueError(f"paired sides must cover the same cases, got {len(a)} and {len(b)}")
+    return mean_estimate([x - y for x, y in zip(a, b, strict=True)], people)
+
+
+def _per_person(
+    values: Sequence[float], people: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Sum and count of the known values of each person who has any, and how many are missing."""
+    if len(values) != len(people):
+        raise ValueError(f"one person a value is needed, got {len(people)} for {len(values)}")
+    numbers = np.asarray(values, float)
+    if np.isinf(numbers).any():
+        raise ValueError("an infinite value can't be averaged")
+    known = ~np.isnan(numbers)
+    names, index = np.unique(np.asarray(people, str)[known], return_inverse=True)
+    counts = np.bincount(index, minlength=len(names)).astype(float)
+    sums = np.bincount(index, weights=numbers[known], minlength=len(names))
+    return sums, counts, int((~known).sum())
+
+
+def _half_width(sums: np.ndarray, counts: np.ndarray) -> float:
+    """Half the interval's width: t quantile times the jackknife standard error."""
+    persons = len(counts)
+    if persons < 2:
+        return math.nan
+    without = (sums.sum() - sums) / (counts.sum() - counts)
+    mean = sums.sum() / counts.sum()
+    variance = (persons - 1) / persons * ((without - mean) ** 2).sum()
+    return float(t.ppf((1 + LEVEL) / 2, persons - 1) * math.sqrt(variance))
+
+
+def _effective_trials(share: float, counts: np.ndarray, half: float) -> float:
+    """How many independent trials would give the share an interval as wide as the people do."""
+    spread = share * (1 - share)
+    if spread == 0 or half == 0:
+        return float(len(counts))
+    z = float(norm.ppf((1 + LEVEL) / 2))
+    return min(float(counts.sum()), spread * (z / half) ** 2)
+
+
+def _wilson(share: float, trials: float, z: float) -> tuple[float, float]:
+    """Wilson (1927) score interval."""
+    centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    half = z / (1 + z**2 / trials) * math.sqrt(share * (1 - share) / trials + (z / trials / 2) ** 2)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def _ratio(total: float, count: float) -> float:
+    return float(total / count) if count else math.nan

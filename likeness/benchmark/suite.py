@@ -1,0 +1,174 @@
+import json
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from pathlib import Path
+
+from likeness.store.atomic import write_bytes
+from likeness.store.errors import LikenessError
+from likeness.store.records import content_id
+
+
+class SuiteError(LikenessError):
+    """A suite that can't be trusted: edited, leaking, too small or unreadable."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One question of a suite: show this person, known from one clip, in the scene of another.
+
+    Attributes:
+        identity: who it is.
+        reference: id of the clip the generator may see.
+        target: id of the true clip; its speech drives the generation, and its frames are what
+            the result is compared with.
+        background: id of the target scene without the person.
+        prompt: what the target scene shows.
+        seed: noise seed, the same for every system, so that paired differences are tight.
+
+    Raises:
+        SuiteError: reference and target are one clip, or a name is empty.
+
+    """
+
+    identity: str
+    reference: str
+    target: str
+    background: str
+    prompt: str
+    seed: int
+
+    def __post_init__(self) -> None:
+        if not (self.identity and self.reference and self.target):
+            raise SuiteError(f"a case needs an identity, a reference and a target, got {self}")
+        if self.reference == self.target:
+            raise SuiteError(
+                f"case of {self.identity} leaks: clip {self.reference[:12]} is both reference and "
+                "target; take the reference from another clip"
+            )
+
+    @cached_property
+    def id(self) -> str:
+        """First 16 hex digits of the SHA-256 of the case's fields."""
+        return content_id(asdict(self))[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """The frozen cases of a benchmark.
+
+    Raises:
+        SuiteError: no case, or the same case twice.
+
+    """
+
+    name: str
+    cases: tuple[Case, ...]
+
+    def __post_init__(self) -> None:
+        if not self.cases:
+            raise SuiteError(f"suite {self.name!r} has no cases")
+        twice = [case for case, count in Counter(self.cases).items() if count > 1]
+        if twice:
+            raise SuiteError(
+                f"suite {self.name!r} has case {twice[0].id} of {twice[0].identity} twice; "
+                "give repeats different seeds"
+            )
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of name and cases, order included (64 hex digits)."""
+        return content_id(self._content())
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """The identities, sorted."""
+        return tuple(sorted({case.identity for case in self.cases}))
+
+    def facts(self) -> dict[str, str | int]:
+        """Name the suite for a manifest: name, hash, cases and people."""
+        return {
+            "name": self.name,
+            "hash": self.hash,
+            "cases": len(self.cases),
+            "people": len(self.people),
+        }
+
+    def check(self, *, people: int, trained_on: Collection[str] = ()) -> None:
+        """Refuse a suite that is too small or knows people from training.
+
+        Args:
+            people: how many identities there must be at least.
+            trained_on: identities that a checkpoint or reward model has seen.
+
+        Raises:
+            SuiteError: one of the two, naming whom.
+
+        """
+        if len(self.people) < people:
+            raise SuiteError(
+                f"suite {self.name!r} shows {len(self.people)} people and needs {people}: an "
+                "interval over people means little with fewer"
+            )
+        seen = sorted(set(self.people) & set(trained_on))
+        if seen:
+            raise SuiteError(
+                f"suite {self.name!r} leaks: {len(seen)} of its people were trained on, "
+                f"{seen[0]} first; freeze a suite of unseen people"
+            )
+
+    def foreign_speech(self) -> dict[str, str]:
+        """Give each case another person's speech, every speech used once.
+
+        Returns:
+            Case id -> id of the case whose target speech to lay over it.
+
+        Raises:
+            SuiteError: one person has more than half of the cases, so that it can't be done.
+
+        """
+        ordered = sorted(self.cases, key=lambda case: (case.identity, case.id))
+        shift = max(Counter(case.identity for case in ordered).values())
+        if 2 * shift > len(ordered):
+            raise SuiteError(
+                f"speech can't be exchanged between people in suite {self.name!r}: one person has "
+                f"{shift} of its {len(ordered)} cases"
+            )
+        turned = ordered[shift:] + ordered[:shift]
+        return {case.id: other.id for case, other in zip(ordered, turned, strict=True)}
+
+    def save(self, path: Path) -> None:
+        """Freeze the suite into a JSON file that carries its own hash."""
+        text = json.dumps({**self._content(), "hash": self.hash}, indent=1, ensure_ascii=False)
+        write_bytes(path, f"{text}\n".encode())
+
+    @classmethod
+    def load(cls, path: Path) -> "Suite":
+        """Read a frozen suite.
+
+        Raises:
+            SuiteError: the file is missing, is no suite, or was edited after freezing.
+
+        """
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            stated = content["hash"]
+            cases = tuple(Case(**case) for case in content["cases"])
+            suite = cls(name=content["name"], cases=cases)
+        except FileNotFoundError:
+            raise SuiteError(f"no suite at {path}") from None
+        except (KeyError, TypeError, ValueError) as error:
+            names = ", ".join(field.name for field in fields(Case))
+            raise SuiteError(
+                f"{path} is no suite ({error}); it holds name, hash and cases of {names}"
+            ) from None
+        if suite.hash != stated:
+            raise SuiteError(
+                f"{path} was edited after it was frozen: its content hashes to {suite.hash[:12]}, "
+                f"its file says {str(stated)[:12]}; restore it, or freeze a suite of a new name"
+            )
+        return suite
+
+    def _content(self) -> dict[str, object]:
+        return {"name": self.name, "cases": [asdict(case) for case in self.cases]}
