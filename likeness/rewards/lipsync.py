@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy.signal import medfilt
+from scipy.ndimage import median_filter
 
 from likeness.rewards.base import Subject, missing, scored
 from likeness.rewards.cache import ClipCache
@@ -44,8 +44,9 @@ class SyncResult:
     Attributes:
         confidence: Sync-C, median of the mean distances less their least; higher is better.
         distance: Sync-D, the least mean distance; lower is better.
-        offset: frames by which the sound is late at the best match; -1 = one frame early. At
-            +-vshift with a tiny confidence it means that there is no peak.
+        offset: frames by which the sound comes before the lips at the best match, vshift less
+            the column of the least distance. At +-vshift with a tiny confidence it means that
+            there is no peak.
         valid_confidence: Sync-C without the padding, which biases short clips.
         valid_distance: Sync-D without the padding.
 
@@ -133,9 +134,10 @@ def crop_track(frames: np.ndarray, track: FaceTrack, shape: CropShape, size: int
     """
     boxes = interpolate(track)
     half = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]) / 2
-    half = medfilt(half, SMOOTHING)
-    x = medfilt((boxes[:, 0] + boxes[:, 2]) / 2, SMOOTHING)
-    y = medfilt((boxes[:, 1] + boxes[:, 3]) / 2, SMOOTHING)
+    half, x, y = (
+        median_filter(values, SMOOTHING, mode="constant")
+        for values in (half, (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2)
+    )
     crops = np.empty((len(frames), size, size, 3), dtype=np.uint8)
     for t, frame in enumerate(frames):
         left, top = x[t] - shape.beside * half[t], y[t] - shape.above * half[t]

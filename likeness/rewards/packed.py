@@ -12,6 +12,8 @@ from safetensors.torch import save_file
 from likeness.store.errors import LikenessError
 from likeness.store.weights import file_hash
 
+HEADER = "likeness"
+
 
 class PackedError(LikenessError):
     """A weights file that is damaged or holds another kind of model."""
@@ -41,8 +43,9 @@ def pack(path: Path, kind: str, tensors: dict[str, torch.Tensor], settings: dict
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    header = {"kind": kind, "settings": json.dumps(settings, sort_keys=True)}
-    save_file(halved, partial, metadata=header)
+    # one entry: safetensors writes several in random order
+    header = json.dumps({"kind": kind, "settings": settings}, sort_keys=True)
+    save_file(halved, partial, metadata={HEADER: header})
     partial.replace(path)
 
 
@@ -55,7 +58,7 @@ def unpack(path: Path, kind: str) -> Packed:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
+            header = json.loads((file.metadata() or {}).get(HEADER, "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise PackedError(
@@ -68,6 +71,6 @@ def unpack(path: Path, kind: str) -> Packed:
         )
     return Packed(
         tensors={n: t.float() if t.is_floating_point() else t for n, t in tensors.items()},
-        settings=json.loads(header["settings"]),
+        settings=header["settings"],
         hash=file_hash(path),
     )

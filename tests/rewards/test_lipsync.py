@@ -69,7 +69,7 @@ def test_reads_confidence_distance_and_offset() -> None:
 
 
 @pytest.mark.parametrize("late", [-3, 0, 2])
-def test_offset_is_positive_for_late_sound(late: int) -> None:
+def test_offset_is_negative_for_late_sound(late: int) -> None:
     source = np.random.default_rng(0).normal(size=(60, 16))
     lips = source[10:50]
     sound = source[10 - late : 50 - late]  # what is seen at t is heard at t + late

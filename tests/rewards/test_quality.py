@@ -6,7 +6,7 @@ import pytest
 from scipy.special import gamma
 
 from likeness.rewards.base import Subject
-from likeness.rewards.fit.quality import ssim
+from likeness.rewards.fit.quality import nearness, ssim
 from likeness.rewards.niqe import Pristine, fit_aggd, halve, niqe, to_luma
 from likeness.rewards.quality import QualityReward
 from tests.rewards.scripted import clip
@@ -108,6 +108,14 @@ def test_ssim_of_equals_is_1_and_falls() -> None:
     values = [ssim(frame, cv2.GaussianBlur(frame, (0, 0), s)) for s in (0.5, 1.0, 2.0)]
     assert ssim(frame, frame) == pytest.approx(1)
     assert 1 > values[0] > values[1] > values[2] > 0
+
+
+def test_nearness_is_1_for_equals_and_sees_seams() -> None:
+    frame = photo(64)
+    seams = frame.copy()
+    seams[:8, :8] -= np.minimum(30, seams[:8, :8])
+    assert nearness(frame, frame) == pytest.approx(1)
+    assert nearness(frame, seams) < ssim(frame, seams) < 1
 
 
 class Half:

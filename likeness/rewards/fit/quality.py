@@ -21,7 +21,7 @@ QUALITY = FitConfig(steps=1000, batch=64, lr=3e-3)
 def fit_quality(
     frames: np.ndarray, path: Path, config: FitConfig = QUALITY, progress: Progress = silent
 ) -> None:
-    """Fit a CleanNet to tell a spoilt frame's SSIM to its clean original without seeing it.
+    """Fit a CleanNet to tell how near a spoilt frame is to its clean original without seeing it.
 
     Args:
         frames: (N, S, S, 3) uint8 RGB, clean.
@@ -36,11 +36,21 @@ def fit_quality(
     def loss() -> Tensor:
         clean = relight(frames[rng.integers(len(frames), size=config.batch)], rng, 0.08)
         spoilt = np.stack([f if rng.random() < CLEAN else spoil(f, rng, 1.0) for f in clean])
-        marks = np.array([ssim(a, b) for a, b in zip(clean, spoilt, strict=True)], np.float32)
+        marks = np.array([nearness(a, b) for a, b in zip(clean, spoilt, strict=True)], np.float32)
         return (net(as_input(spoilt)) - torch.from_numpy(marks)).abs().mean()
 
     fit(net, loss, config, progress, "quality")
     pack(path, TestbedQuality.kind, net.state_dict(), {"width": WIDTH})
+
+
+def nearness(clean: np.ndarray, spoilt: np.ndarray) -> float:
+    """Mean of SSIM and PSNR (15 dB counts as 0, 40 dB as 1), 0..1.
+
+    SSIM alone forgives shifts of whole blocks, PSNR alone forgives blur.
+    """
+    error = float(np.mean((clean.astype(np.float32) - spoilt) ** 2))
+    decibels = 10 * np.log10(255**2 / max(error, 1e-6))
+    return (ssim(clean, spoilt) + float(np.clip((decibels - 15) / 25, 0, 1))) / 2
 
 
 def ssim(a: np.ndarray, b: np.ndarray) -> float:
