@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
+from scripted import BESIDE, BIG, ScriptedDetector, clip, faces
 
 from likeness.rewards.cache import ClipCache
 from likeness.rewards.faces import FaceFinder, FaceTrack, interpolate, iou, track
 from likeness.store.clip import Clip
-from tests.rewards.scripted import BESIDE, BIG, ScriptedDetector, clip, faces
 
 
 def test_iou_of_known_boxes() -> None:

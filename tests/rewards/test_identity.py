@@ -2,11 +2,11 @@ import math
 
 import numpy as np
 import pytest
+from scripted import ScriptedDetector, clip
 
 from likeness.rewards.base import Subject
 from likeness.rewards.faces import FaceFinder
 from likeness.rewards.identity import IdentityReward, chamfer
-from tests.rewards.scripted import ScriptedDetector, clip
 
 
 def naive_chamfer(a: np.ndarray, b: np.ndarray) -> float:

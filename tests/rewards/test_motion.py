@@ -2,23 +2,21 @@ import math
 
 import numpy as np
 import pytest
+from scripted import ScriptedDetector, clip
 
 from likeness.rewards.base import Subject
 from likeness.rewards.faces import FaceFinder, FaceTrack
 from likeness.rewards.landmarks import Layout
-from likeness.rewards.motion import (
+from likeness.rewards.motion import MotionReward, MotionScale, naturalness
+from likeness.rewards.movement import (
     STATISTICS,
-    MotionReward,
-    MotionScale,
     Movement,
     average_statistics,
     loudness,
     measure,
-    naturalness,
     statistics,
 )
 from likeness.store.clip import Clip
-from tests.rewards.scripted import ScriptedDetector, clip
 
 SCALE = MotionScale(deviations=(0.5,) * len(STATISTICS))
 

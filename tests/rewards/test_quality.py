@@ -4,12 +4,12 @@ import cv2
 import numpy as np
 import pytest
 from scipy.special import gamma
+from scripted import clip
 
 from likeness.rewards.base import Subject
 from likeness.rewards.fit.quality import nearness, ssim
 from likeness.rewards.niqe import Pristine, fit_aggd, halve, niqe, to_luma
 from likeness.rewards.quality import QualityReward
-from tests.rewards.scripted import clip
 
 
 @pytest.mark.parametrize("shape", [0.7, 1.0, 2.0])

@@ -7,7 +7,8 @@ import numpy as np
 from likeness.rewards.faces import FaceFinder
 from likeness.rewards.fit.loop import FitError
 from likeness.rewards.landmarks import Landmarker
-from likeness.rewards.motion import SCALE_KIND, MotionScale, average_statistics, measure
+from likeness.rewards.motion import SCALE_KIND, MotionScale
+from likeness.rewards.movement import average_statistics, measure
 from likeness.rewards.packed import pack
 from likeness.store.clip import Clip
 from likeness.store.progress import Progress, silent
