@@ -6,7 +6,7 @@ transform of blocks of 4 x 8 x 8 pixels, fitted in seconds; the decoder is its t
 by a few convolutions that remove block seams and the grain of generated latents.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -136,8 +136,7 @@ class TinyCodec(nn.Module):
             name: tensor if name in ("mean", "basis", "scale") else tensor.half()
             for name, tensor in self.state_dict().items()
         }
-        metadata = {key: str(value) for key, value in asdict(self.config).items()}
-        save_file({k: v.contiguous() for k, v in state.items()}, path, metadata)
+        save_file({k: v.contiguous() for k, v in state.items()}, path)
 
     @classmethod
     def load(cls, path: Path) -> "TinyCodec":

@@ -89,7 +89,9 @@ class Generator:
         return cls(config, transformer.eval().requires_grad_(False), codec, text)
 
     def save(self, folder: Path) -> None:
-        """Write the checkpoint (half precision) into ``folder``; adapters are not part of it."""
+        """Write the checkpoint (half precision) into ``folder``; one with adapters is refused."""
+        if getattr(self.transformer, "peft_config", None):
+            raise ModelError("a checkpoint is saved without adapters; keep those by lora_state()")
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.json").write_text(json.dumps(self.config.to_dict(), indent=2) + "\n")
         state = {k: v.half().contiguous() for k, v in self.transformer.state_dict().items()}
@@ -104,7 +106,7 @@ class Generator:
         for module in (self.transformer, self.codec):
             for name, tensor in sorted(module.state_dict().items()):
                 digest.update(name.encode())
-                digest.update(tensor.contiguous().numpy().tobytes())
+                digest.update(tensor.contiguous().cpu().numpy().tobytes())
         return digest.hexdigest()
 
     @property
@@ -198,13 +200,13 @@ class Generator:
         """Frames (B, T, H, W, 3) uint8 to latents."""
         return self.codec.encode(to_signed(frames))
 
-    def add_lora(self, *, rank: int, alpha: int, seed: int) -> None:
+    def add_lora(self, *, rank: int, alpha: float, seed: int) -> None:
         """Put a fresh trainable adapter on attention and feed-forward; it starts at zero."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.transformer.requires_grad_(False)
             self.transformer.add_adapter(
-                LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(LORA_TARGETS))
+                LoraConfig(r=rank, lora_alpha=cast(int, alpha), target_modules=list(LORA_TARGETS))
             )
 
     def trainable(self) -> dict[str, torch.nn.Parameter]:

@@ -35,11 +35,11 @@ class TrainingConfig:
 
     steps: int = 3000
     batch: int = 16
-    muon_lr: float = 1.5e-3
-    adam_lr: float = 1e-3
+    muon_lr: float = 4e-3
+    adam_lr: float = 2e-3
     warmup: int = 50
-    decay: int = 1000
-    time_floor: float = 0.1
+    decay: int = 800
+    time_floor: float = 0.3
     ema: float = 0.998
     clip: float = 1.0
     reference_frames: tuple[int, ...] = (9, 13, 17)

@@ -1,0 +1,93 @@
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from likeness.cli.console import bars, say
+
+if TYPE_CHECKING:
+    from likeness.benchmark.board import Board
+
+SETTING = (
+    "Shown on the testbed: procedural talking people whose identity, manner, scene and speech are "
+    "known. The generator is the tiny preset; the people of this board were used neither to train "
+    "it nor to mine the pairs it was aligned on."
+)
+MINING_PEOPLE, SUITE_PEOPLE = 48, 48
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Where report.html and board.json go.")] = Path("demo"),
+    clips: Annotated[
+        Path | None, typer.Option(help="Folder of a person's own clips, in place of the testbed.")
+    ] = None,
+    minutes: Annotated[
+        float, typer.Option(help="With --clips: how long the generator is fitted to them.")
+    ] = 10.0,
+    seed: Annotated[int, typer.Option(help="Of samples and alignment.")] = 0,
+) -> None:
+    """Run the loop once: generate, score, mine pairs, align, benchmark, report.
+
+    Stopped at any moment and started again with the same options, it goes on where it was.
+    """
+    if clips is not None:
+        from likeness.cli.own_clips import demo_on_clips
+
+        demo_on_clips(clips, out, minutes=minutes, seed=seed)
+        return
+    _demo_on_testbed(out, seed)
+
+
+def _demo_on_testbed(out: Path, seed: int) -> None:
+    from likeness.alignment.recipe import load_recipe
+    from likeness.benchmark.suite import Suite
+    from likeness.cli.loop.bench import save_suite
+    from likeness.cli.loop.stage import stage_testbed
+    from likeness.cli.loop.turn import Turn, TurnConfig, save_report, with_seed
+    from likeness.model import Generator
+    from likeness.rewards.sets import RewardSet
+    from likeness.store.workspace import Workspace
+
+    with Workspace.create(out / "workspace") as workspace, workspace.lock("demo"):
+        turn = Turn(
+            workspace=workspace,
+            load=lambda: Generator.load("tiny"),
+            base_path="tiny",
+            rewards=RewardSet.load("testbed"),
+            recipe=with_seed(load_recipe("demo_masked_dpo"), seed),
+            config=TurnConfig(seed=seed),
+            bars=bars,
+        )
+        with bars("testbed") as progress:
+            mining = stage_testbed(workspace, "spare", MINING_PEOPLE, progress=progress)
+            held_out = stage_testbed(workspace, "heldout", SUITE_PEOPLE, progress=progress)
+        suite = Suite(name="testbed-cross-scene", cases=tuple(held_out))
+        suite.check(people=SUITE_PEOPLE, trained_on={case.identity for case in mining})
+        save_suite(suite, workspace.path / "boards" / suite.name / "suite.json")
+        board, rows = turn.run(mining, suite)
+        with bars("report") as progress:
+            progress(0, 1, "encoding clips")
+            report = turn.report(
+                board, rows, suite, title="Likeness: base against aligned", setting=SETTING
+            )
+            path = save_report(report, board, out)
+            progress(1, 1, "written")
+    finish(board, path)
+
+
+def finish(board: "Board", report: Path) -> None:
+    """Print the board, the verdict and where the report is."""
+    from likeness.benchmark.table import text
+    from likeness.benchmark.verdict import verdict
+
+    say(text(board, _width()))
+    found = verdict(board)
+    say(found.sentence)
+    for doubt in found.doubts:
+        say(doubt)
+    say(f"report: {report}")
+
+
+def _width() -> int:
+    return max(100, shutil.get_terminal_size((120, 40)).columns)

@@ -1,0 +1,154 @@
+"""Generate samples of conditions and keep them."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from likeness.model import Conditioning, Generator, Request
+from likeness.rewards.faces import FaceFinder
+from likeness.store.clip import Clip
+from likeness.store.progress import Progress, silent
+from likeness.store.records import ClipEntry, Condition, Sample
+from likeness.store.workspace import Workspace
+
+BATCH = 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampler:
+    """How samples are drawn, and which part of the condition is withheld.
+
+    Attributes:
+        steps: of the sampler.
+        audio_guidance: 1 for none.
+        reference: whether the generator sees the reference's frames.
+        reference_audio: whether it hears the reference's sound.
+
+    """
+
+    steps: int = 24
+    audio_guidance: float = 1.8
+    reference: bool = True
+    reference_audio: bool = True
+
+    def settings(self) -> dict[str, Any]:
+        """As a sample keeps them."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """One sample to make."""
+
+    condition: Condition
+    seed: int
+
+
+class Studio:
+    """A checkpoint at work in a workspace.
+
+    Args:
+        workspace: has the conditions' clips and takes the samples.
+        generator: the checkpoint.
+        checkpoint: its id in the workspace.
+        faces: finds the face boxes of references.
+
+    """
+
+    def __init__(
+        self, workspace: Workspace, generator: Generator, checkpoint: str, faces: FaceFinder
+    ) -> None:
+        self.workspace = workspace
+        self.generator = generator
+        self.checkpoint = checkpoint
+        self.faces = faces
+
+    def conditioning(self, conditions: Sequence[Condition]) -> Conditioning:
+        """Encode conditions into one batch."""
+        return self.generator.condition([self.request(c) for c in conditions])
+
+    def request(self, condition: Condition) -> Request:
+        """Read a condition's clips."""
+        reference = self.workspace.get_clip(condition.references[0])
+        background, hidden = self.workspace.get_background(condition.background)
+        return Request(
+            driving=self.workspace.get_clip(condition.driving).audio,
+            reference=reference,
+            reference_boxes=self.faces.tracks([reference])[0].boxes,
+            background=background,
+            hidden=hidden,
+            prompt=condition.prompt,
+        )
+
+    def make(
+        self, orders: Sequence[Order], sampler: Sampler, progress: Progress = silent
+    ) -> list[Sample]:
+        """Make the samples that aren't there yet; returns all, in the order of the orders."""
+        made = {
+            s.id: s
+            for condition in {o.condition.id for o in orders}
+            for s in self.workspace.samples(condition=condition, checkpoint=self.checkpoint)
+        }
+        missing = [o for o in orders if self._id(o, sampler) not in made]
+        done = len(orders) - len(missing)
+        progress(done, len(orders), "generating")
+        for start in range(0, len(missing), BATCH):
+            for sample in self._batch(missing[start : start + BATCH], sampler):
+                made[sample.id] = sample
+            done += len(missing[start : start + BATCH])
+            progress(done, len(orders), "generating")
+        return [made[self._id(o, sampler)] for o in orders]
+
+    def _id(self, order: Order, sampler: Sampler) -> str:
+        return Sample.id_of(
+            condition=order.condition.id,
+            checkpoint=self.checkpoint,
+            seed=order.seed,
+            sampler=sampler.settings(),
+        )
+
+    def _batch(self, orders: Sequence[Order], sampler: Sampler) -> list[Sample]:
+        distinct = {o.condition.id: o.condition for o in orders}
+        places = {name: place for place, name in enumerate(distinct)}
+        encoded = self.conditioning(list(distinct.values()))
+        cond = encoded[torch.tensor([places[o.condition.id] for o in orders])]
+        withheld = {"reference": sampler.reference, "reference_audio": sampler.reference_audio}
+        cond = cond.without(**{k: cond.all_rows() for k, kept in withheld.items() if not kept})
+        latents = self.generator.sample(
+            cond,
+            seeds=[o.seed for o in orders],
+            steps=sampler.steps,
+            audio_guidance=sampler.audio_guidance,
+        )
+        frames = self.generator.decode(latents)
+        samples = []
+        for order, video, latent in zip(orders, frames, latents, strict=True):
+            name = self.workspace.put_clip(self._clip(order.condition, video))
+            sample = Sample(
+                clip=name,
+                condition=order.condition.id,
+                checkpoint=self.checkpoint,
+                seed=order.seed,
+                sampler=sampler.settings(),
+                latents=self.workspace.put_array(latent.numpy(), clip=name),
+            )
+            self.workspace.add(sample)
+            samples.append(sample)
+        return samples
+
+    def _clip(self, condition: Condition, video: Any) -> Clip:
+        driving = self.workspace.get_clip(condition.driving)
+        person = self.workspace.get(ClipEntry, condition.references[0])
+        scene = self.workspace.get(ClipEntry, condition.driving).scene
+        length = round(len(video) / self.generator.config.fps * driving.sample_rate)
+        return Clip(
+            frames=video,
+            fps=self.generator.config.fps,
+            audio=driving.audio[:length],
+            sample_rate=driving.sample_rate,
+            identity=person.identity,
+            scene=scene,
+            origin="generated",
+        )
