@@ -13,6 +13,7 @@ from likeness.rewards.motion import RECORDED, MotionReward, load_scale
 from likeness.rewards.quality import NiqeModel, QualityReward, TestbedQuality
 from likeness.rewards.recognisers import OnnxRecogniser, TestbedRecogniser
 from likeness.rewards.syncnet import SyncEmbedder
+from likeness.rewards.text import TextReward
 from likeness.store.progress import Progress, silent
 from likeness.store.records import Score
 from likeness.store.weights import WeightsError, find, packaged
@@ -30,10 +31,6 @@ def _own(name: str) -> Path:
     return packaged(f"{FOLDER}/{name}.safetensors")
 
 
-def _no_text(faces: FaceFinder) -> Reward:
-    return Unavailable(("text",), "none", "no text reward yet: a vision-language model is needed")
-
-
 REWARDS: Mapping[World, Mapping[str, Builder]] = {
     "testbed": {
         "identity": lambda faces: IdentityReward(faces, TestbedRecogniser(_own("recogniser"))),
@@ -42,7 +39,7 @@ REWARDS: Mapping[World, Mapping[str, Builder]] = {
             faces, TestbedLandmarker(_own("landmarker")), *load_scale(_own("motion"))
         ),
         "quality": lambda faces: QualityReward(TestbedQuality(_own("quality"))),
-        "text": _no_text,
+        "text": lambda faces: TextReward(_own("words")),
     },
     "real": {
         "identity": lambda faces: IdentityReward(
@@ -53,7 +50,9 @@ REWARDS: Mapping[World, Mapping[str, Builder]] = {
             faces, OpenSeeFaceLandmarker(find("openseeface_landmarks")), RECORDED
         ),
         "quality": lambda faces: QualityReward(NiqeModel(find("niqe"))),
-        "text": _no_text,
+        "text": lambda faces: Unavailable(
+            TextReward.names, "none", "real clips need a vision-language model, and none is known"
+        ),
     },
 }
 """How each reward is made: for drawn people with weights of our own, for real ones with the
@@ -64,7 +63,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "lipsync": LipSyncReward.names,
     "motion": MotionReward.names,
     "quality": QualityReward.names,
-    "text": ("text",),
+    "text": TextReward.names,
 }
 
 

@@ -43,8 +43,8 @@ def score(rewards: RewardSet, clips: list[Clip], takes: list[tuple[Take, Take]])
     targets = [one.clip for one, _ in takes]
     return rewards.score(
         [
-            Subject(clip=c, reference=r, target=t)
-            for c, r, t in zip(clips, references, targets, strict=False)
+            Subject(clip=c, reference=r, target=t, prompt=one.caption)
+            for c, r, t, (one, _) in zip(clips, references, targets, takes, strict=False)
         ]
     )
 
@@ -166,6 +166,20 @@ def test_quality_falls_with_each_defect(
     assert means[0] - means[-1] > 0.4
 
 
+def test_text_is_higher_for_the_right_caption(
+    rewards: RewardSet, takes: list[tuple[Take, Take]]
+) -> None:
+    clips = each(takes, PEOPLE)
+    captions = [one.caption for one, _ in takes]
+    right = rewards.score([Subject(clip=c, prompt=p) for c, p in zip(clips, captions, strict=True)])
+    wrong = rewards.score(
+        [Subject(clip=c, prompt=p) for c, p in zip(clips, np.roll(captions, 1), strict=True)]
+    )
+    assert values(right, "text").mean() > 0.85
+    assert values(wrong, "text").mean() < 0.5
+    assert (values(right, "text") > values(wrong, "text")).mean() > 0.9
+
+
 def test_a_larger_frame_scores_alike(rewards: RewardSet, takes: list[tuple[Take, Take]]) -> None:
     small = each(takes, 4)
     large = [
@@ -205,8 +219,6 @@ def test_missing_is_nan_with_a_reason(
 ) -> None:
     clip, absent, reason = bad_clips(takes[0][0].clip)[name]
     for row in score(rewards, [clip], takes):
-        if row.reward == "text":
-            continue
         assert math.isnan(row.value) == (row.reward in absent), row
         assert reason in (row.reason or reason)
 
@@ -226,7 +238,7 @@ def test_different_clips_score_differently(
     rewards: RewardSet, takes: list[tuple[Take, Take]]
 ) -> None:
     rows = score(rewards, each(takes), takes)
-    for name in ("identity_ref", "sync_c", "sync_d", "motion", "quality"):
+    for name in ("identity_ref", "sync_c", "sync_d", "motion", "quality", "text"):
         assert len(set(values(rows, name))) == 8
 
 
@@ -235,7 +247,7 @@ def test_names_order_and_versions(rewards: RewardSet, takes: list[tuple[Take, Ta
     names = "identity_ref identity_target sync_c sync_d sync_offset motion quality text"
     assert [row.reward for row in rows] == names.split()
     assert list(rewards.versions) == names.split()
-    assert all(len(row.weights) >= 64 for row in rows if row.reward != "text")
+    assert all(len(row.weights) >= 64 for row in rows)
     assert rewards.score([]) == []
 
 
