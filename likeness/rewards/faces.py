@@ -104,7 +104,11 @@ class FaceFinder:
         tracks: dict[int, FaceTrack] = {}
         for indices in alike.values():
             for group in _batches(indices, clips):
-                faces = self.detector.detect(np.concatenate([clips[i].frames for i in group]))
+                frames = [clips[i].frames for i in group]
+                # a long film alone is not copied
+                faces = self.detector.detect(
+                    np.concatenate(frames) if len(group) > 1 else frames[0]
+                )
                 start = 0
                 for i in group:
                     tracks[i] = track(faces[start : start + len(clips[i])])

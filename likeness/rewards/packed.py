@@ -59,7 +59,7 @@ def unpack(path: Path, kind: str) -> Packed:
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {}).get(HEADER, "{}"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - a file handle, no dict
     except (SafetensorError, OSError) as error:
         raise PackedError(
             f"{path}: can't be read ({error}); run `likeness testbed build`"

@@ -1,6 +1,5 @@
 import math
 from pathlib import Path
-from typing import cast
 
 import cv2
 import numpy as np
@@ -9,7 +8,6 @@ import torch
 
 from likeness.rewards.detectors import TestbedDetector
 from likeness.rewards.faces import FaceTrack
-from likeness.rewards.fit import build
 from likeness.rewards.fit.defects import DEFECTS, relight, spoil_some
 from likeness.rewards.fit.detector import FaceFrames, fit_detector, point_loss
 from likeness.rewards.fit.landmarker import MarkedFaces, fit_landmarker
@@ -127,22 +125,6 @@ def test_syncnet_fits_and_loads(drawn: np.ndarray, tmp_path: Path) -> None:
     crop = embedder.config.crop
     lips = embedder.lips(np.zeros((2, 9, crop, crop, 3), dtype=np.uint8))
     assert lips.shape == (2, 5, embedder.config.embedding)
-
-
-def test_build_makes_what_is_missing_in_order(tmp_path: Path, monkeypatch) -> None:
-    made: list[str] = []
-
-    def make(material: object, path: Path, progress: object) -> None:
-        made.append(path.stem)
-        path.touch()
-
-    monkeypatch.setattr(build, "FITS", dict.fromkeys(build.FITS, make))
-    (tmp_path / "recogniser.safetensors").touch()
-    material = cast("build.Material", None)
-    build.fit_rewards(material, tmp_path)
-    assert made == ["detector", "landmarker", "syncnet", "quality", "words", "motion"]
-    build.fit_rewards(material, tmp_path)
-    assert len(made) == 6
 
 
 def test_same_seed_same_bytes(drawn: np.ndarray, tmp_path: Path) -> None:
