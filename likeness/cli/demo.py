@@ -8,6 +8,7 @@ from likeness.cli.console import bars, say
 
 if TYPE_CHECKING:
     from likeness.benchmark.board import Board
+    from likeness.benchmark.verdict import Rule
 
 SETTING = (
     "Shown on the testbed: procedural talking people whose identity, manner, scene and speech are "
@@ -26,6 +27,9 @@ def demo(
         float, typer.Option(help="With --clips: how long the generator is fitted to them.")
     ] = 10.0,
     seed: Annotated[int, typer.Option(help="Of samples and alignment.")] = 0,
+    controls: Annotated[
+        bool, typer.Option(help="Add the control rows: no reference, shuffled pairs and others.")
+    ] = False,
 ) -> None:
     """Run the loop once: generate, score, mine pairs, align, benchmark, report.
 
@@ -36,12 +40,13 @@ def demo(
 
         demo_on_clips(clips, out, minutes=minutes, seed=seed)
         return
-    _demo_on_testbed(out, seed)
+    _demo_on_testbed(out, seed, controls)
 
 
-def _demo_on_testbed(out: Path, seed: int) -> None:
+def _demo_on_testbed(out: Path, seed: int, controls: bool) -> None:
     from likeness.alignment.recipe import load_recipe
     from likeness.benchmark.suite import Suite
+    from likeness.benchmark.systems import SYSTEMS
     from likeness.cli.loop.bench import save_suite
     from likeness.cli.loop.stage import stage_testbed
     from likeness.cli.loop.turn import Turn, TurnConfig, save_report, with_seed
@@ -49,6 +54,7 @@ def _demo_on_testbed(out: Path, seed: int) -> None:
     from likeness.rewards.sets import RewardSet
     from likeness.store.workspace import Workspace
 
+    systems = tuple(SYSTEMS) if controls else TurnConfig.systems
     with Workspace.create(out / "workspace") as workspace, workspace.lock("demo"):
         turn = Turn(
             workspace=workspace,
@@ -56,7 +62,7 @@ def _demo_on_testbed(out: Path, seed: int) -> None:
             base_path="tiny",
             rewards=RewardSet.load("testbed"),
             recipe=with_seed(load_recipe("demo_masked_dpo"), seed),
-            config=TurnConfig(seed=seed),
+            config=TurnConfig(seed=seed, systems=systems),
             bars=bars,
         )
         with bars("testbed") as progress:
@@ -76,13 +82,13 @@ def _demo_on_testbed(out: Path, seed: int) -> None:
     finish(board, path)
 
 
-def finish(board: "Board", report: Path) -> None:
-    """Print the board, the verdict and where the report is."""
+def finish(board: "Board", report: Path, rule: "Rule | None" = None) -> None:
+    """Print the board, the verdict by a rule and where the report is."""
     from likeness.benchmark.table import text
     from likeness.benchmark.verdict import verdict
 
     say(text(board, _width()))
-    found = verdict(board)
+    found = verdict(board, rule=rule)
     say(found.sentence)
     for doubt in found.doubts:
         say(doubt)

@@ -20,8 +20,10 @@ from likeness.store.workspace import Workspace
 
 
 def base_checkpoint(workspace: Workspace, generator: Generator, path: str) -> Checkpoint:
-    """Enter a generator that no run of this workspace made."""
+    """Enter a generator, or find it where a run of this workspace made it."""
     name = generator.hash[:16]
+    if known := workspace.find(Checkpoint, id=name):
+        return known[0]
     checkpoint = Checkpoint(
         id=name,
         run=None,

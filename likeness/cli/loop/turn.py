@@ -1,12 +1,14 @@
 """One turn of the loop in a workspace: from a base checkpoint to a board of base and aligned."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from likeness.alignment.mining import Mining
+import numpy as np
+
+from likeness.alignment.mining import Mining, shuffle_pairs
 from likeness.alignment.recipe import Recipe, recipe_table
 from likeness.alignment.runs import RunFolder
 from likeness.benchmark.board import Board
@@ -29,12 +31,13 @@ from likeness.model import Generator
 from likeness.rewards.sets import RewardSet
 from likeness.store.errors import LikenessError
 from likeness.store.progress import Progress
-from likeness.store.records import Sample
+from likeness.store.records import Pair, Sample
 from likeness.store.workspace import Workspace
 
 Bars = Callable[[str], AbstractContextManager[Progress]]
 
 SHOWN = 4
+SHUFFLE = 1  # the stream of a turn's seed that shuffles pairs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,9 +92,15 @@ class Turn:
         base = self.load()
         name = base_checkpoint(self.workspace, base, self.base_path).id
         studio = Studio(self.workspace, base, name, self.rewards.faces)
-        mining = self.mine(studio, mining_cases)
-        aligned = self.align(name, mining)
-        return self.measure(studio, aligned, suite)
+        pairs = self.mine(studio, mining_cases).pairs
+        studios = {"base": studio, "aligned": self.align(name, pairs, self.run_name)}
+        if "shuffled_pairs" in self.config.systems:
+            lot = np.random.default_rng([self.config.seed, SHUFFLE])
+            shuffled = shuffle_pairs(pairs, lot)
+            self.workspace.add(*shuffled)
+            control = self.align(name, shuffled, f"{self.run_name}-shuffled")
+            studios["shuffled_pairs"] = control
+        return self.measure(studios, suite)
 
     def mine(self, studio: Studio, cases: Sequence[Case]) -> Mining:
         """Draw samples of each case, score them and mine pairs."""
@@ -111,13 +120,13 @@ class Turn:
         rows = [score for row in scores.values() for score in row]
         return mine_pairs(self.workspace, _once(samples), rows, self.recipe)
 
-    def align(self, base: str, mining: Mining) -> Studio:
+    def align(self, base: str, pairs: Sequence[Pair], run: str) -> Studio:
         """Train the adapter on the pairs; returns the aligned checkpoint at work."""
         studio = Studio(self.workspace, self.load(), base, self.rewards.faces)
-        dataset = load_pairs(studio, mining.pairs, self.recipe)
+        dataset = load_pairs(studio, pairs, self.recipe)
         with self.bars("masked DPO") as progress:
-            outcome = align(studio, dataset, self.recipe, self.run_name, progress)
-        name = f"{self.run_name}-{outcome.step}"
+            outcome = align(studio, dataset, self.recipe, run, progress)
+        name = f"{run}-{outcome.step}"
         return Studio(self.workspace, studio.generator, name, self.rewards.faces)
 
     @property
@@ -125,21 +134,17 @@ class Turn:
         """Name of the alignment's run in the workspace."""
         return f"masked-dpo-seed{self.config.seed}"
 
-    def bench(self, base: Studio, aligned: Studio, suite: Suite) -> Bench:
-        """Both checkpoints on a suite."""
-        return Bench(
+    def measure(
+        self, studios: Mapping[str, Studio], suite: Suite
+    ) -> tuple[Board, list[Measurement]]:
+        """Run the systems on the suite; the rows behind the board are kept in boards/."""
+        bench = Bench(
             workspace=self.workspace,
             suite=suite,
             rewards=self.rewards,
-            studios={"base": base, "aligned": aligned},
+            studios=studios,
             sampler=self.config.sampler,
         )
-
-    def measure(
-        self, base: Studio, aligned: Studio, suite: Suite
-    ) -> tuple[Board, list[Measurement]]:
-        """Run the systems on the suite; the rows behind the board are kept in boards/."""
-        bench = self.bench(base, aligned, suite)
         with self.bars("benchmark") as progress:
             rows = bench.run(self.config.systems, progress)
         folder = self.workspace.path / "boards" / suite.name
@@ -148,7 +153,8 @@ class Turn:
         seeds = {"turn": self.config.seed, "masked_dpo": self.recipe.masked_dpo.seed}
         facts = manifest(bench, recipe_table(self.recipe), code_version(), seeds)
         facts["turn"] = _plain(asdict(self.config))
-        board = Board.build(rows, [("aligned", "base")], facts)
+        rivals = [(name, "base") for name in studios if name != "base"]
+        board = Board.build(rows, rivals, facts)
         board.save(folder / "board.json")
         return board, rows
 

@@ -1,0 +1,286 @@
+"""Make the tiny preset from nothing: film the testbed, fit the judges, train the generator."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from likeness.cli.loop.turn import Bars
+from likeness.model import PRESETS, Generator
+from likeness.model.codec import TinyCodec
+from likeness.model.codec_training import CodecTraining, fit_components, fit_decoder
+from likeness.model.talking_set import TalkingSet
+from likeness.model.training import TrainingConfig, train
+from likeness.rewards.detectors import TestbedDetector
+from likeness.rewards.faces import FaceFinder, FaceTrack, track
+from likeness.rewards.fit.detector import FaceFrames, fit_detector
+from likeness.rewards.fit.landmarker import MarkedFaces, fit_landmarker
+from likeness.rewards.fit.motion import fit_motion
+from likeness.rewards.fit.quality import fit_quality
+from likeness.rewards.fit.recogniser import NamedFaces, fit_recogniser
+from likeness.rewards.fit.syncnet import fit_syncnet
+from likeness.rewards.fit.words import fit_words
+from likeness.rewards.landmarks import TestbedLandmarker
+from likeness.store.clip import Clip
+from likeness.store.progress import Progress
+from likeness.testbed.cast import cast
+from likeness.testbed.film import Reel, film
+from likeness.testbed.scene import VOCABULARY
+from likeness.testbed.take import LANDMARKS
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildRecipe:
+    """What the packaged weights were made with.
+
+    Attributes:
+        people, scenes, seconds: of the films that the generator and most judges learn from.
+        faces, face_scenes: people and scenes of the short films for the face recogniser.
+        sync_people, motion_people: how many of the people lip sync and motion are fitted to.
+        components: the codec's transform and its decoder.
+        stages: of the generator's training, one after the other, each from the averaged weights
+            of the one before. The first keeps to small steps and counts the last touches of noise;
+            the second takes larger steps and looks at structure.
+        seed: of the generator's first weights.
+
+    """
+
+    people: int = 480
+    scenes: int = 3
+    seconds: float = 2.0
+    faces: int = 1200
+    face_scenes: int = 4
+    sync_people: int = 320
+    motion_people: int = 120
+    components: CodecTraining = field(default_factory=CodecTraining)
+    stages: tuple[TrainingConfig, ...] = (
+        TrainingConfig(
+            steps=1000, muon_lr=1.5e-3, adam_lr=1e-3, time_floor=0.1, decay=0, save_every=200
+        ),
+        TrainingConfig(steps=2000, seed=1, save_every=50),
+    )
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Build:
+    """A build in a folder; what is there already is not made again.
+
+    Attributes:
+        work: films and the states of unfinished trainings.
+        out: takes the weights: config.json, transformer, codec, text/ and rewards/.
+        recipe: how.
+        bars: makes a progress bar with a heading.
+
+    """
+
+    work: Path
+    out: Path
+    recipe: BuildRecipe
+    bars: Bars
+
+    def run(self) -> Generator:
+        """Do what is missing and return the generator."""
+        self.work.mkdir(parents=True, exist_ok=True)
+        (self.out / "rewards").mkdir(parents=True, exist_ok=True)
+        self._film()
+        self._judges()
+        return self._generator()
+
+    def _once(self, path: Path, heading: str, make: Callable[[Progress], None]) -> None:
+        if path.exists():
+            return
+        with self.bars(heading) as progress:
+            make(progress)
+
+    def _film(self) -> None:
+        r = self.recipe
+
+        def reel(progress: Progress) -> None:
+            shot = film(cast("train", r.people), r.scenes, r.seconds, progress=progress)
+            save_reel(shot, self.work / "reel")
+
+        def faces(progress: Progress) -> None:
+            # 7 frames, of which every third is kept: near frames teach the recogniser nothing.
+            shot = film(cast("train", r.faces), r.face_scenes, 0.28, progress=progress)
+            np.savez(
+                self.work / "faces.npz", frames=shot.frames[:, :, ::3], five=shot.five[:, :, ::3]
+            )
+
+        self._once(self.work / "reel" / "captions.json", "filming people", reel)
+        self._once(self.work / "faces.npz", "filming faces", faces)
+
+    def _judges(self) -> None:
+        at = self.out / "rewards"
+        reel = _Film(self.work / "reel")
+        self._once(
+            at / "detector.safetensors",
+            "face detector",
+            lambda p: fit_detector(reel.face_frames(), at / "detector.safetensors", progress=p),
+        )
+        self._once(
+            at / "recogniser.safetensors",
+            "face recogniser",
+            lambda p: fit_recogniser(
+                named_faces(self.work / "faces.npz"), at / "recogniser.safetensors", progress=p
+            ),
+        )
+        self._once(
+            at / "landmarker.safetensors",
+            "landmarks",
+            lambda p: fit_landmarker(
+                reel.marked_faces(), at / "landmarker.safetensors", progress=p
+            ),
+        )
+        detector = TestbedDetector(at / "detector.safetensors")
+        self._once(
+            at / "syncnet.safetensors",
+            "lip sync",
+            lambda p: fit_syncnet(
+                reel.talking(detector, self.recipe.sync_people),
+                at / "syncnet.safetensors",
+                progress=p,
+            ),
+        )
+        self._once(
+            at / "motion.safetensors",
+            "motion",
+            lambda p: fit_motion(
+                reel.clips(self.recipe.motion_people),
+                FaceFinder(detector),
+                TestbedLandmarker(at / "landmarker.safetensors"),
+                at / "motion.safetensors",
+                p,
+            ),
+        )
+        self._once(
+            at / "words.safetensors",
+            "words",
+            lambda p: fit_words(*reel.captioned(), at / "words.safetensors", progress=p),
+        )
+        self._once(
+            at / "quality.safetensors",
+            "quality",
+            lambda p: fit_quality(reel.stills(), at / "quality.safetensors", progress=p),
+        )
+
+    def _generator(self) -> Generator:
+        data = TalkingSet.load(self.work / "reel")
+        linear = self.work / "codec_linear.safetensors"
+        if not linear.exists():
+            fitted = TinyCodec()
+            fit_components(fitted, data, self.recipe.components)
+            fitted.save(linear)
+        codec = TinyCodec.load(linear)
+        generator = Generator.draw(
+            PRESETS["tiny"], vocabulary=list(VOCABULARY), seed=self.recipe.seed, codec=codec
+        )
+        for number, stage in enumerate(self.recipe.stages):
+            with self.bars(f"generator, stage {number + 1}") as progress:
+                state = self.work / f"generator_{number + 1}.pt"
+                train(generator, data, stage, state=state, progress=progress)
+        with self.bars("decoder") as progress:
+            fit_decoder(
+                codec,
+                data,
+                self.recipe.components,
+                state=self.work / "decoder.pt",
+                progress=progress,
+            )
+        generator.save(self.out)
+        return Generator.load(self.out)
+
+
+def save_reel(reel: Reel, folder: Path) -> None:
+    """Write a reel as a talking set plus what the judges learn from."""
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez(folder / "marks.npz", five=reel.five, landmarks=reel.landmarks)
+    TalkingSet(
+        frames=reel.frames,
+        audio=reel.audio,
+        boxes=reel.boxes,
+        mouths=reel.mouths,
+        hidden=reel.hidden,
+        backgrounds=reel.backgrounds,
+        captions=reel.captions,
+    ).save(folder)
+
+
+def named_faces(path: Path) -> NamedFaces:
+    """Read the recogniser's faces."""
+    shot = np.load(path)
+    people, scenes, frames, size = shot["frames"].shape[:4]
+    return NamedFaces(
+        frames=shot["frames"].reshape(-1, size, size, 3),
+        five=shot["five"].reshape(-1, 5, 2).astype(np.float64),
+        labels=np.repeat(np.arange(people), scenes * frames),
+    )
+
+
+class _Film:
+    """A reel on disk, in the forms that the judges are fitted to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.data = TalkingSet.load(folder)
+        self.size = self.data.frames.shape[3]
+
+    def _marks(self, name: str, every: int) -> np.ndarray:
+        marks = np.load(self.folder / "marks.npz")[name][:, :, ::every]
+        return marks.reshape(-1, *marks.shape[3:]).astype(np.float64)
+
+    def _frames(self, every: int) -> np.ndarray:
+        return np.ascontiguousarray(self.data.frames[:, :, ::every]).reshape(
+            -1, self.size, self.size, 3
+        )
+
+    def face_frames(self) -> FaceFrames:
+        empty = np.asarray(self.data.backgrounds).reshape(-1, self.size, self.size, 3)
+        boxes = self.data.boxes[:, :, ::5].reshape(-1, 4).astype(np.float64)
+        return FaceFrames(
+            frames=self._frames(5), boxes=boxes, five=self._marks("five", 5), empty=empty
+        )
+
+    def marked_faces(self) -> MarkedFaces:
+        return MarkedFaces(
+            frames=self._frames(3),
+            five=self._marks("five", 3),
+            landmarks=self._marks("landmarks", 3),
+            names=LANDMARKS,
+        )
+
+    def stills(self) -> np.ndarray:
+        return self._frames(5)
+
+    def captioned(self) -> tuple[np.ndarray, list[str]]:
+        frames = self.data.frames[:, :, ::12]
+        people, scenes, count = frames.shape[:3]
+        shape = (people * scenes, count, self.size, self.size, 3)
+        return np.ascontiguousarray(frames).reshape(shape), self.data.captions
+
+    def talking(
+        self, detector: TestbedDetector, people: int
+    ) -> list[tuple[np.ndarray, FaceTrack, np.ndarray]]:
+        clips = []
+        for person in range(min(people, len(self.data.frames))):
+            for scene in range(self.data.frames.shape[1]):
+                frames = np.ascontiguousarray(self.data.frames[person, scene])
+                audio = np.ascontiguousarray(self.data.audio[person, scene])
+                clips.append((frames, track(detector.detect(frames)), audio))
+        return clips
+
+    def clips(self, people: int) -> list[Clip]:
+        return [
+            Clip(
+                frames=np.ascontiguousarray(self.data.frames[p, s, a : a + 25]),
+                fps=25.0,
+                audio=np.ascontiguousarray(self.data.audio[p, s, a * 640 : a * 640 + 16_000]),
+                sample_rate=16_000,
+                identity=str(p),
+                origin="testbed",
+            )
+            for p in range(min(people, len(self.data.frames)))
+            for s in range(self.data.frames.shape[1])
+            for a in (0, 25)
+        ]
