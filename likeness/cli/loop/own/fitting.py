@@ -1,5 +1,6 @@
 """The packaged generator, fitted to a few people in a given time."""
 
+import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -9,7 +10,10 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+
 from likeness.alignment.runs import RunFolder
+from likeness.benchmark.report.curves import Chart, Line
 from likeness.cli.loop.alignment import code_version
 from likeness.model import Generator
 from likeness.model.codec_training import CodecTraining, fit_decoder
@@ -147,7 +151,22 @@ class Fit:
         """Folder of the fitted generator."""
         return self.path / "generator"
 
-    def run(self, progress: Progress = silent) -> FitPlan:
+    def facts(self) -> dict[str, Any]:
+        """Name the fit for a manifest."""
+        record = RunFolder.open(self.path).record
+        return {"minutes": self.minutes, "dataset": record.dataset_hash, **record.recipe}
+
+    def chart(self) -> Chart:
+        """Draw the loss of flow matching."""
+        rows = RunFolder.open(self.path).metrics.read()
+        steps, losses = [row["step"] for row in rows], [row["loss"] for row in rows]
+        return Chart(
+            title="Fitting",
+            caption="Flow-matching loss of the generator on the films that it was fitted to.",
+            lines=(Line(label="fit", x=steps, y=losses),),
+        )
+
+    def run(self, progress: Progress = silent) -> None:
         """Fit the codec's decoder, then the transformer; or go on, or find that all is done."""
         if not (self.path / "run.json").is_file():
             progress(0, 1, "measuring the time of a step")
@@ -164,10 +183,9 @@ class Fit:
         if not self.generator.exists():
             with folder.running():
                 self._train(folder, plan, progress)
-                folder.mark("finished", step=plan.flow_steps)
+        folder.mark("finished", step=plan.flow_steps)
         self.workspace.set_run_state(NAME, "finished")
         self._enter(plan)
-        return plan
 
     def _train(self, folder: RunFolder, plan: FitPlan, progress: Progress) -> None:
         generator = self.load()
@@ -214,9 +232,7 @@ class Fit:
         )
 
     def _digest(self) -> str:
-        import hashlib
-
         digest = hashlib.sha256()
         for array in (self.data.frames, self.data.audio, self.data.boxes, self.data.mouths):
-            digest.update(array.tobytes())
+            digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()

@@ -22,7 +22,7 @@ from likeness.store.weights import file_hash
 
 FPS = 25.0
 RATE = 16000
-LONGEST_SIDE = 640
+LONGEST_SIDE = 512
 MOST_FRAMES = 750  # half a minute a film
 SEEN = 0.8  # share of frames that must show the face
 ASTRAY = 0.1  # share of frames in which the face may leave the square
@@ -82,7 +82,7 @@ def fingerprint(paths: dict[str, Path]) -> dict[str, str]:
 
 
 def read(path: Path) -> Clip:
-    """Read the first half minute of a film, its longer side brought to 640 pixels at most.
+    """Read the first half minute of a film, its longer side brought to 512 pixels at most.
 
     Raises:
         MediaError: it can't be read, or has no picture.

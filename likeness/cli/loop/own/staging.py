@@ -9,8 +9,19 @@ from typing import Any
 import numpy as np
 
 from likeness.benchmark.suite import Case
-from likeness.cli.loop.own.division import LEAST, PROMPT, WINDOW, Cast, divide, learnt, partners
-from likeness.cli.loop.own.division import Division, Stretch, plate
+from likeness.cli.loop.own.division import (
+    LEAST,
+    PROMPT,
+    WINDOW,
+    Cast,
+    Division,
+    Stretch,
+    divide,
+    learnt,
+    partners,
+    plate,
+)
+from likeness.cli.loop.own.fitting import NAME
 from likeness.cli.loop.own.footage import FootageError, Head, find_face, head, read
 from likeness.cli.loop.own.people import looks, who_is_who
 from likeness.cli.loop.stage import condition_of
@@ -39,6 +50,7 @@ class Footing:
 
 def gather(
     paths: Mapping[str, Path],
+    asked: Mapping[str, Any],
     workspace: Workspace,
     rewards: RewardSet,
     size: int,
@@ -48,20 +60,27 @@ def gather(
 
     Args:
         paths: the films by name.
+        asked: plain values that tell this turn from another; kept beside what was read.
         workspace: takes the heads, each under its person's name.
         rewards: finds faces and tells people apart.
         size: of the heads in pixels.
         progress: told after every film.
 
     Raises:
-        FootageError: no film can be used.
+        FootageError: no film can be used, or the workspace holds another turn.
 
     """
-    ledger = workspace.path / "runs" / "fit" / "films.json"
+    ledger = workspace.path / "runs" / NAME / "films.json"
     if not ledger.exists():
-        found = _read_all(paths, workspace, rewards, size, progress)
+        found = {"asked": dict(asked), **_read_all(paths, workspace, rewards, size, progress)}
         write_bytes(ledger, json.dumps(found, indent=1).encode())
     found = json.loads(ledger.read_text(encoding="utf-8"))
+    changed = [key for key, value in asked.items() if found["asked"].get(key) != value]
+    if changed:
+        raise FootageError(
+            f"{workspace.path} holds a turn with other {' and '.join(changed)}; give the same "
+            "again to go on with it, or another --out"
+        )
     cast: dict[str, list[Division]] = {}
     for row in found["heads"]:
         cast.setdefault(row["person"], []).append(divide(_head(workspace, row)))
