@@ -30,7 +30,7 @@ class CodecTraining:
     """
 
     windows: int = 600
-    steps: int = 600
+    steps: int = 300
     batch: int = 8
     frames: int = 9
     lr: float = 2e-3
@@ -39,7 +39,7 @@ class CodecTraining:
     regions: RegionWeights = field(
         default_factory=lambda: RegionWeights(face=2.0, mouth=6.0, rest=1.0)
     )
-    save_every: int = 100
+    save_every: int = 50
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -1,0 +1,91 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from likeness.model import Generator, GeneratorConfig, Request
+from likeness.model.codec import CodecConfig, TinyCodec
+from likeness.model.codec_training import CodecTraining, fit_components
+from likeness.model.config import TINY
+from likeness.model.talking_set import TalkingSet
+from likeness.store.clip import Clip
+from likeness.testbed.cast import cast
+from likeness.testbed.film import film
+from likeness.testbed.scene import VOCABULARY
+
+SMALL = replace(
+    TINY,
+    reference_frames=9,
+    transformer={
+        **TINY.transformer,
+        "num_attention_heads": 2,
+        "attention_head_dim": 12,
+        "in_channels": 8,
+        "out_channels": 8,
+        "ffn_dim": 32,
+        "num_layers": 2,
+    },
+)
+
+
+@pytest.fixture(scope="session")
+def talking() -> TalkingSet:
+    reel = film(cast("spare", 3), 2, 1.2, workers=1)
+    return TalkingSet(
+        frames=reel.frames,
+        audio=reel.audio,
+        boxes=reel.boxes,
+        mouths=reel.mouths,
+        hidden=reel.hidden,
+        backgrounds=reel.backgrounds,
+        captions=reel.captions,
+    )
+
+
+@pytest.fixture(scope="session")
+def codec(talking: TalkingSet) -> TinyCodec:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        codec = TinyCodec(CodecConfig(channels=8, width=8, depth=1))
+    fit_components(codec, talking, CodecTraining(windows=6))
+    return codec.requires_grad_(False)
+
+
+@pytest.fixture
+def config() -> GeneratorConfig:
+    return SMALL
+
+
+@pytest.fixture
+def generator(codec: TinyCodec) -> Generator:
+    """A small generator whose every weight is random, so that every path shows."""
+    made = Generator.draw(SMALL, vocabulary=list(VOCABULARY), seed=0, codec=codec)
+    chance = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in made.transformer.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=chance) * 0.05)
+    return made
+
+
+@pytest.fixture
+def request_of(talking: TalkingSet):
+    def make(person: int = 0, **changes) -> Request:
+        reference = Clip(
+            frames=np.asarray(talking.frames[person, 0]),
+            fps=25.0,
+            audio=np.asarray(talking.audio[person, 0]),
+            sample_rate=16_000,
+            origin="testbed",
+        )
+        values = {
+            "driving": np.asarray(talking.audio[person, 1]),
+            "reference": reference,
+            "reference_boxes": np.asarray(talking.boxes[person, 0]),
+            "background": np.asarray(talking.backgrounds[person, 1]),
+            "hidden": np.asarray(talking.hidden[person, 1]),
+            "prompt": talking.captions[person * 2 + 1],
+        }
+        return Request(**{**values, **changes})
+
+    return make

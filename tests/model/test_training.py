@@ -1,0 +1,153 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from likeness.model import Generator, ModelError
+from likeness.model.audio import log_mel
+from likeness.model.encoding import boxes_by_latent
+from likeness.model.muon import Muon, orthogonalise
+from likeness.model.sampling import guided, unipc
+from likeness.model.talking_set import BatchMaker, RegionWeights, TalkingSet
+from likeness.model.training import TrainingConfig, flow_matching_loss, train
+from likeness.testbed.scene import VOCABULARY
+
+
+def fresh(config, codec) -> Generator:
+    return Generator.draw(config, vocabulary=list(VOCABULARY), seed=0, codec=codec)
+
+
+SHORT = TrainingConfig(steps=6, batch=2, save_every=2, reference_frames=(5, 9), warmup=2, decay=2)
+
+
+def test_killed_and_resumed_equals_uninterrupted(config, codec, talking, tmp_path):
+    whole = fresh(config, codec)
+    train(whole, talking, SHORT, state=tmp_path / "whole.pt")
+
+    class Killed(Exception):
+        pass
+
+    def kill(done: int, total: int, note: str) -> None:
+        if done == 5:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(fresh(config, codec), talking, SHORT, state=tmp_path / "cut.pt", progress=kill)
+    resumed = fresh(config, codec)
+    train(resumed, talking, SHORT, state=tmp_path / "cut.pt")
+    assert resumed.hash == whole.hash
+
+
+def test_a_changed_setting_is_refused_on_resume(config, codec, talking, tmp_path):
+    train(fresh(config, codec), talking, replace(SHORT, steps=2), state=tmp_path / "s.pt")
+    with pytest.raises(ModelError, match="other training settings"):
+        train(fresh(config, codec), talking, replace(SHORT, muon_lr=1.0), state=tmp_path / "s.pt")
+
+
+def test_loss_equals_a_naive_loop():
+    v, target = torch.randn(2, 3, 2, 2, 2), torch.randn(2, 3, 2, 2, 2)
+    weight = torch.rand(2, 1, 2, 2, 2)
+    total, count = 0.0, 0
+    for index in np.ndindex(*v.shape):
+        b, _, t, h, w = index
+        total += float((v[index] - target[index]) ** 2 * weight[b, 0, t, h, w])
+        count += 1
+    assert float(flow_matching_loss(v, target, weight)) == pytest.approx(total / count, rel=1e-5)
+
+
+def test_reference_comes_from_another_scene(config, codec, talking):
+    maker = BatchMaker(talking, fresh(config, codec))
+    draw = maker.draw(np.random.default_rng(0), 64, [5, 9])
+    assert (draw.target_scene != draw.reference_scene).all()
+    _, cond, weight = maker.make(draw, RegionWeights(face=2.0, mouth=5.0, rest=1.0))
+    assert set(weight.unique().tolist()) == {1.0, 2.0, 5.0}
+    assert cond.reference.shape[2] == 1 + (draw.reference_frames - 1) // 4
+
+
+def test_training_conditions_equal_those_of_a_request(config, codec, talking, request_of):
+    generator = fresh(config, codec)
+    maker = BatchMaker(talking, generator)
+    draw = maker.draw(np.random.default_rng(0), 1, [config.reference_frames])
+    still = replace(
+        draw,
+        person=np.array([1]),
+        target_scene=np.array([1]),
+        reference_scene=np.array([0]),
+        target_start=np.array([0]),
+        reference_start=np.array([0]),
+    )
+    _, trained, _ = maker.make(still, RegionWeights())
+    asked = generator.condition([request_of(1)])
+    for name in ("text", "background", "background_keep", "reference", "reference_keep"):
+        torch.testing.assert_close(getattr(trained, name), getattr(asked, name), msg=name)
+    # The last windows differ: a request's speech may end with its clip.
+    torch.testing.assert_close(trained.audio[:, :-1], asked.audio[:, :-1])
+
+
+def test_one_scene_is_not_enough(talking):
+    with pytest.raises(ModelError, match="two scenes"):
+        TalkingSet(
+            frames=talking.frames[:, :1],
+            audio=talking.audio,
+            boxes=talking.boxes,
+            mouths=talking.mouths,
+            hidden=talking.hidden,
+            backgrounds=talking.backgrounds,
+            captions=talking.captions,
+        )
+
+
+def test_orthogonalised_matrices_have_singular_values_near_one():
+    values = torch.linalg.svdvals(orthogonalise(torch.randn(3, 12, 40)))
+    assert values.min() > 0.5 and values.max() < 1.3
+    tall = torch.randn(1, 40, 12)
+    torch.testing.assert_close(
+        orthogonalise(tall), orthogonalise(tall.transpose(1, 2)).transpose(1, 2)
+    )
+
+
+def test_muon_goes_downhill():
+    weight = torch.nn.Parameter(torch.randn(6, 9))
+    optimiser = Muon([weight], lr=0.05)
+    first = float(weight.detach().square().sum())
+    for _ in range(200):
+        optimiser.zero_grad()
+        weight.square().sum().backward()
+        optimiser.step()
+    assert float(weight.detach().square().sum()) < first / 10
+
+
+def test_unipc_follows_a_straight_flow_exactly():
+    """With x0 fixed the flow is straight, and any solver must land on x0."""
+    x0, noise = torch.randn(2, 3), torch.randn(2, 3)
+    out = unipc(lambda z, t: (z - x0) / t, noise, steps=5, shift=1.0)
+    torch.testing.assert_close(out, x0, atol=1e-4, rtol=1e-4)
+
+
+def test_guidance_is_nested():
+    full, no_audio, neither = torch.tensor(5.0), torch.tensor(3.0), torch.tensor(2.0)
+    assert float(guided(full, no_audio, neither, audio=1.8, text=5.0)) == pytest.approx(
+        2 + 5 * (3 - 2) + 1.8 * (5 - 3)
+    )
+    assert float(guided(full, no_audio, None, audio=1.8, text=1.0)) == pytest.approx(
+        float(guided(full, no_audio, neither, audio=1.8, text=1.0))
+    )
+
+
+def test_log_mel_rows_stand_at_their_frames():
+    audio = np.zeros(16_000, np.float32)
+    audio[640 * 10 : 640 * 11] = np.sin(np.arange(640) * 0.4)
+    rows = log_mel(audio, 25)
+    assert rows.shape == (25, 160)
+    assert int(rows.mean(1).argmax()) == 10
+    assert np.allclose(log_mel(audio[:8000], 25)[13:], rows[13:])
+
+
+def test_boxes_by_latent_unite_and_miss():
+    boxes = torch.full((9, 4), float("nan"))
+    boxes[2] = torch.tensor([0.1, 0.2, 0.5, 0.6])
+    boxes[4] = torch.tensor([0.3, 0.1, 0.7, 0.5])
+    union = boxes_by_latent(boxes)
+    assert union.isnan().all(-1).tolist() == [True, False, True]
+    torch.testing.assert_close(union[1], torch.tensor([0.1, 0.1, 0.7, 0.6]))
