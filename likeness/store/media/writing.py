@@ -83,7 +83,15 @@ def _mux(container: OutputContainer, clip: Clip, lossless: bool) -> None:
 
 def _video(container: OutputContainer, rate: Fraction) -> VideoStream:
     stream = container.add_stream(
-        "libx264", rate=rate, options={"crf": "16", "preset": "medium", "threads": _THREADS}
+        "libx264",
+        rate=rate,
+        options={
+            "crf": "16",
+            "preset": "medium",
+            "threads": _THREADS,
+            # Macroblock trees are not built the same way every time.
+            "x264-params": "mbtree=0",
+        },
     )
     stream.pix_fmt = "yuv420p"
     context = stream.codec_context
@@ -96,7 +104,9 @@ def _video(container: OutputContainer, rate: Fraction) -> VideoStream:
 
 def _lossless_video(container: OutputContainer, rate: Fraction) -> VideoStream:
     stream = container.add_stream(
-        "libx264rgb", rate=rate, options={"qp": "0", "preset": "veryfast", "threads": _THREADS}
+        "libx264rgb",
+        rate=rate,
+        options={"qp": "0", "preset": "veryfast", "threads": _THREADS, "x264-params": "mbtree=0"},
     )
     stream.pix_fmt = "rgb24"
     return stream
