@@ -54,8 +54,8 @@ class TurnConfig:
     """
 
     samples: int = 5
-    mining_sampler: Sampler = field(default_factory=lambda: Sampler(steps=10))
-    sampler: Sampler = field(default_factory=lambda: Sampler(steps=16))
+    mining_sampler: Sampler = field(default_factory=lambda: Sampler(steps=8, audio_guidance=1.0))
+    sampler: Sampler = field(default_factory=lambda: Sampler(steps=12))
     systems: tuple[str, ...] = ("base", "aligned", "true", "codec")
     seed: int = 0
 
