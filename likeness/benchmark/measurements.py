@@ -53,7 +53,9 @@ class Measurement(Record):
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> "Measurement":
         """Rebuild a row of a table, in which a missing value or reason may be None or NaN."""
-        absent = {key for key, value in data.items() if value is None or value != value}  # noqa: PLR0124
+        absent = {
+            k for k, v in data.items() if v is None or (isinstance(v, float) and math.isnan(v))
+        }
         plain = {key: value for key, value in data.items() if key not in absent}
         return super().from_dict({"value": math.nan, **plain})
 

@@ -3,6 +3,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self, get_args
 
 from likeness.store.clip import Origin
+from likeness.store.consent import Consent
 from likeness.store.record import Record, RecordError, canonical_json, content_id, now
 
 __all__ = [
@@ -284,30 +285,3 @@ class Checkpoint(Record):
     hash: str
     preset: str
     forgotten: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Consent(Record):
-    """A person's leave to use their face and voice.
-
-    Attributes:
-        identity: the person, as clips name them.
-        who: gave the consent (the person or their guardian).
-        purpose: what it was given for.
-        until: last day it holds, ISO 8601 date; None for no end.
-        created: when it was written down, UTC, ISO 8601.
-
-    """
-
-    fleeting: ClassVar[frozenset[str]] = frozenset({"created"})
-
-    identity: str
-    who: str
-    purpose: str
-    until: str | None
-    created: str = field(default_factory=now)
-
-    @property
-    def id(self) -> str:
-        """Hash of everything but the time it was written down."""
-        return content_id({k: v for k, v in self.to_dict().items() if k != "created"})
