@@ -15,7 +15,7 @@ SETTING = (
     "known. The generator is the tiny preset; the people of this board were used neither to train "
     "it nor to mine the pairs it was aligned on."
 )
-MINING_PEOPLE, SUITE_PEOPLE = 48, 48
+MINING_PEOPLE, SUITE_PEOPLE = 96, 48
 
 
 def demo(

@@ -53,7 +53,7 @@ class TurnConfig:
 
     """
 
-    samples: int = 5
+    samples: int = 4
     mining_sampler: Sampler = field(default_factory=lambda: Sampler(steps=8, audio_guidance=1.0))
     sampler: Sampler = field(default_factory=lambda: Sampler(steps=12))
     systems: tuple[str, ...] = ("base", "aligned", "true", "codec")
