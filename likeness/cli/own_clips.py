@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from likeness.alignment.preference import PreferenceError
 from likeness.alignment.recipe import load_recipe
 from likeness.benchmark.board import Board
 from likeness.benchmark.suite import Suite
@@ -14,7 +15,7 @@ from likeness.cli.console import bars, say
 from likeness.cli.demo import finish
 from likeness.cli.loop.bench import save_suite
 from likeness.cli.loop.own.division import talking_set
-from likeness.cli.loop.own.fitting import Fit
+from likeness.cli.loop.own.fitting import Fit, FitError
 from likeness.cli.loop.own.footage import films, fingerprint
 from likeness.cli.loop.own.staging import Footing, cases_to_learn_from, gather, held_out_cases
 from likeness.cli.loop.studio import Sampler
@@ -45,6 +46,7 @@ def demo_on_clips(clips: Path, out: Path, *, minutes: float, seed: int) -> None:
 
     Raises:
         FootageError: no film can be used, or ``out`` holds a turn on others.
+        FitError: the minutes are too few to make people that can be told apart.
 
     """
     paths = films(clips)
@@ -95,7 +97,10 @@ def _measured(turn: Turn, footing: Footing, fit: Fit, out: Path) -> tuple[Board,
     cases = held_out_cases(workspace, footing.cast, HELD_OUT)
     suite = Suite(name="own-clips-held-out", cases=tuple(cases))
     save_suite(suite, workspace.path / "boards" / suite.name / "suite.json")
-    board, rows = turn.run(mining, suite)
+    try:
+        board, rows = turn.run(mining, suite)
+    except PreferenceError as error:
+        raise FitError(f"{error}; or fit longer, with more --minutes and another --out") from error
     facts = {"fit": fit.facts(), "films_left_out": dict(footing.refused)}
     board = replace(board, manifest={**board.manifest, **facts})
     rule = Rule(guards=tuple(name for name in Rule().guards if _measured_in(board, name)))

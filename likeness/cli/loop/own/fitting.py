@@ -25,7 +25,7 @@ from likeness.store.records import Checkpoint, Run, content_id
 from likeness.store.workspace import Workspace
 
 NAME = "fit"
-CODEC_SHARE = 0.2  # of the time; the rest is flow matching's
+CODEC_SHARE = 0.1  # of the time; the rest is flow matching's, which has more to learn
 TIMED_STEPS = 4
 LEAST_STEPS = 10
 
@@ -33,7 +33,7 @@ Load = Callable[[], Generator]
 
 
 class FitError(LikenessError):
-    """Time that can't be."""
+    """Time that can't be, or was too short."""
 
 
 @dataclass(frozen=True, kw_only=True)
