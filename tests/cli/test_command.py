@@ -147,7 +147,9 @@ def test_bugs_keep_their_traceback(failing):
 
 def test_an_interruption_says_how_to_go_on(tmp_path: Path):
     code = (
-        "import likeness.cli.weights as module, sys, time\n"
+        "import likeness.cli.weights as module, signal, sys, time\n"
+        # A shell's background job ignores the interruption that a person's terminal sends.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def weights():\n    print('ready', flush=True)\n    time.sleep(60)\n"
         "module.weights = weights\n"
         "from likeness.cli import run\nsys.exit(run(['weights']))\n"
