@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from likeness.cli.loop.turn import Bars
 from likeness.model import PRESETS, Generator
@@ -169,7 +170,9 @@ class Build:
         data = TalkingSet.load(self.work / "reel")
         linear = self.work / "codec_linear.safetensors"
         if not linear.exists():
-            fitted = TinyCodec()
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(self.recipe.seed)
+                fitted = TinyCodec()
             fit_components(fitted, data, self.recipe.components)
             fitted.save(linear)
         codec = TinyCodec.load(linear)
