@@ -47,7 +47,7 @@ VERBS: dict[str, Verb] = {
         Verb(
             name="generate",
             target="generate:generate",
-            help="Generate clips for the conditions of a workspace.",
+            help="Generate a clip of a person in another scene.",
         ),
         Verb(
             name="score",
@@ -57,7 +57,7 @@ VERBS: dict[str, Verb] = {
         Verb(
             name="pairs",
             target="pairs:pairs",
-            help="Mine preference pairs from scored samples.",
+            help="Score a workspace's samples and mine preference pairs.",
         ),
         Verb(
             name="align",

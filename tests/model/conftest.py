@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from likeness.cli.loop.building import talking_set
 from likeness.model import Generator, GeneratorConfig, Request
 from likeness.model.codec import CodecConfig, TinyCodec
 from likeness.model.codec_training import CodecTraining, fit_components
@@ -31,16 +32,7 @@ SMALL = replace(
 
 @pytest.fixture(scope="session")
 def talking() -> TalkingSet:
-    reel = film(cast("spare", 3), 2, 1.2, workers=1)
-    return TalkingSet(
-        frames=reel.frames,
-        audio=reel.audio,
-        boxes=reel.boxes,
-        mouths=reel.mouths,
-        hidden=reel.hidden,
-        backgrounds=reel.backgrounds,
-        captions=reel.captions,
-    )
+    return talking_set(film(cast("spare", 3), 2, 1.2, workers=1))
 
 
 @pytest.fixture(scope="session")

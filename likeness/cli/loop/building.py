@@ -1,7 +1,7 @@
 """Make the tiny preset from nothing: film the testbed, fit the judges, train the generator."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -199,15 +199,12 @@ def save_reel(reel: Reel, folder: Path) -> None:
     """Write a reel as a talking set plus what the judges learn from."""
     folder.mkdir(parents=True, exist_ok=True)
     np.savez(folder / "marks.npz", five=reel.five, landmarks=reel.landmarks)
-    TalkingSet(
-        frames=reel.frames,
-        audio=reel.audio,
-        boxes=reel.boxes,
-        mouths=reel.mouths,
-        hidden=reel.hidden,
-        backgrounds=reel.backgrounds,
-        captions=reel.captions,
-    ).save(folder)
+    talking_set(reel).save(folder)
+
+
+def talking_set(reel: Reel) -> TalkingSet:
+    """Take from a reel what a generator learns from."""
+    return TalkingSet(**{f.name: getattr(reel, f.name) for f in fields(TalkingSet)})
 
 
 def named_faces(path: Path) -> NamedFaces:
