@@ -30,6 +30,8 @@ class MiningConfig:
             the model learns whatever goes along with identity, such as a mouth that moves less.
         guard: "alike" refuses a difference either way; "not_worse" lets the winner be better by
             any amount, where these scores must not fall.
+        same_seed: whether both samples must have been drawn from one noise, by two samplers. Then
+            they share the pose, and most of their difference is the likeness.
         per_condition: pairs of one condition at most, the widest margins first.
         max_pairs: pairs in all at most, the widest margins first (TAVR A.1: 800).
 
@@ -44,6 +46,7 @@ class MiningConfig:
         default_factory=lambda: {"sync_c": 0.5, "quality": 0.25}
     )
     guard: Guard = "alike"
+    same_seed: bool = False
     per_condition: int = 1
     max_pairs: int = 800
 
@@ -63,10 +66,11 @@ class MiningConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A scored sample: its id, its condition's id, and its scores by reward (NaN = missing)."""
+    """A scored sample: its id, condition, seed, and its scores by reward (NaN = missing)."""
 
     sample: str
     condition: str
+    seed: int
     scores: Mapping[str, float]
 
 
@@ -102,6 +106,7 @@ def candidates(samples: Iterable[Sample], scores: Iterable[Score]) -> list[Candi
         Candidate(
             sample=sample.id,
             condition=sample.condition,
+            seed=sample.seed,
             scores=by_clip.get((sample.clip, None), {})
             | by_clip.get((sample.clip, sample.condition), {}),
         )
@@ -115,7 +120,7 @@ def mine(candidates: Sequence[Candidate], config: MiningConfig) -> Mining:
     Pure: the order of the candidates does not matter.
     """
     refused: Counter[str] = Counter()
-    couples = list(_couples(candidates, config.reward))
+    couples = list(_couples(candidates, config))
     kept: list[Pair] = []
     for winner, loser in couples:
         reason = _refusal(winner, loser, config)
@@ -162,14 +167,17 @@ def swap(pair: Pair) -> Pair:
     )
 
 
-def _couples(candidates: Sequence[Candidate], reward: str) -> Iterator[tuple[Candidate, Candidate]]:
-    """All couples of one condition, the one with the higher reward first."""
-    groups: dict[str, list[Candidate]] = {}
+def _couples(
+    candidates: Sequence[Candidate], config: MiningConfig
+) -> Iterator[tuple[Candidate, Candidate]]:
+    """All couples that may be compared, the one with the higher reward first."""
+    groups: dict[tuple[str, int | None], list[Candidate]] = {}
     for candidate in sorted(candidates, key=lambda c: (c.condition, c.sample)):
-        groups.setdefault(candidate.condition, []).append(candidate)
+        noise = candidate.seed if config.same_seed else None
+        groups.setdefault((candidate.condition, noise), []).append(candidate)
     for group in groups.values():
         for a, b in combinations(group, 2):
-            if b.scores.get(reward, math.nan) > a.scores.get(reward, math.nan):
+            if b.scores.get(config.reward, math.nan) > a.scores.get(config.reward, math.nan):
                 yield b, a
             else:
                 yield a, b

@@ -105,6 +105,13 @@ def _override(table: dict[str, Any], override: str) -> None:
     table[last] = value
 
 
+PLAIN: dict[Any, tuple[Any, str]] = {
+    float: ((int, float), "a number"),
+    int: (int, "a whole number"),
+    bool: (bool, "true or false"),
+}
+
+
 def _convert(hint: Any, value: Any, path: str) -> Any:
     arguments = get_args(hint)
     if isinstance(hint, type) and is_dataclass(hint):
@@ -116,15 +123,13 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
     if get_origin(hint) is Mapping:
         items = _expect(Mapping, "a table", value, path).items()
         return {k: _convert(arguments[1], v, f"{path}.{k}") for k, v in items}
-    if hint is float:
-        return float(_expect((int, float), "a number", value, path))
-    if hint is int:
-        return _expect(int, "a whole number", value, path)
-    return _expect(str, "a text", value, path)
+    kind, name = PLAIN.get(hint, (str, "a text"))
+    found = _expect(kind, name, value, path)
+    return float(found) if hint is float else found
 
 
 def _expect(kind: Any, name: str, value: Any, path: str) -> Any:
-    if isinstance(value, bool) or not isinstance(value, kind):
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise RecipeError(f"{path} must be {name}, got {value!r}")
     return value
 

@@ -138,8 +138,21 @@ class Suite:
         turned = ordered[shift:] + ordered[:shift]
         return {case.id: other.id for case, other in zip(ordered, turned, strict=True)}
 
-    def save(self, path: Path) -> None:
-        """Freeze the suite into a JSON file that carries its own hash."""
+    def freeze(self, path: Path) -> None:
+        """Write the suite into a JSON file that carries its own hash; the same again is no change.
+
+        Raises:
+            SuiteError: the file holds another suite, or was edited.
+
+        """
+        if path.exists():
+            if Suite.load(path).hash != self.hash:
+                raise SuiteError(
+                    f"{path} was frozen with other cases, and one board can't mix them: "
+                    "write to another folder, or remove the old board's"
+                )
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps({**self._content(), "hash": self.hash}, indent=1, ensure_ascii=False)
         write_bytes(path, f"{text}\n".encode())
 

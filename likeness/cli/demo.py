@@ -15,7 +15,7 @@ SETTING = (
     "known. The generator is the tiny preset; the people of this board were used neither to train "
     "it nor to mine the pairs it was aligned on."
 )
-MINING_PEOPLE, SUITE_PEOPLE = 96, 48
+MINING_PEOPLE, SUITE_PEOPLE = 64, 48
 
 
 def demo(
@@ -47,7 +47,6 @@ def _demo_on_testbed(out: Path, seed: int, controls: bool) -> None:
     from likeness.alignment.recipe import load_recipe
     from likeness.benchmark.suite import Suite
     from likeness.benchmark.systems import SYSTEMS
-    from likeness.cli.loop.bench import save_suite
     from likeness.cli.loop.stage import stage_testbed
     from likeness.cli.loop.turn import Turn, TurnConfig, save_report, with_seed
     from likeness.model import Generator
@@ -70,7 +69,7 @@ def _demo_on_testbed(out: Path, seed: int, controls: bool) -> None:
             held_out = stage_testbed(workspace, "heldout", SUITE_PEOPLE, progress=progress)
         suite = Suite(name="testbed-cross-scene", cases=tuple(held_out))
         suite.check(people=SUITE_PEOPLE, trained_on={case.identity for case in mining})
-        save_suite(suite, workspace.path / "boards" / suite.name / "suite.json")
+        suite.freeze(workspace.path / "boards" / suite.name / "suite.json")
         board, rows = turn.run(mining, suite)
         with bars("report") as progress:
             progress(0, 1, "encoding clips")

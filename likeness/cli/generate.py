@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -32,6 +33,12 @@ def generate(
     adapter: AdapterPath = None,
     seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
     steps: Annotated[int | None, typer.Option(help="Of the sampler.", min=1)] = None,
+    audio_guidance: Annotated[
+        float | None, typer.Option(help="Above 1: the mouth follows the speech more closely.")
+    ] = None,
+    reference_guidance: Annotated[
+        float | None, typer.Option(help="Above 1: closer to the person of the reference.")
+    ] = None,
     rewards: Annotated[
         Literal["testbed", "real"],
         typer.Option(help="Whose face detector finds the reference's face."),
@@ -57,9 +64,18 @@ def generate(
         prompt=prompt,
     )
     config = generator.config
+    guidance = generator.guidance
+    if audio_guidance is not None:
+        guidance = replace(guidance, audio=audio_guidance)
+    if reference_guidance is not None:
+        guidance = replace(guidance, reference=reference_guidance)
     with bars("generating") as progress:
         latents = generator.sample(
-            generator.condition([request]), seeds=[seed], steps=steps, progress=progress
+            generator.condition([request]),
+            seeds=[seed],
+            steps=steps,
+            guidance=guidance,
+            progress=progress,
         )
     frames = generator.decode(latents)[0]
     length = round(config.frames / config.fps * 16_000)

@@ -13,7 +13,6 @@ from likeness.benchmark.suite import Suite
 from likeness.benchmark.verdict import Rule
 from likeness.cli.console import bars, say
 from likeness.cli.demo import finish
-from likeness.cli.loop.bench import save_suite
 from likeness.cli.loop.own.division import talking_set
 from likeness.cli.loop.own.fitting import Fit, FitError
 from likeness.cli.loop.own.footage import films, fingerprint
@@ -86,7 +85,7 @@ def _turn(workspace: Workspace, fit: Fit, rewards: RewardSet, seed: int) -> Turn
         base_path=str(fit.generator.relative_to(workspace.path)),
         rewards=rewards,
         recipe=with_seed(load_recipe(RECIPE), seed),
-        config=TurnConfig(samples=4, sampler=Sampler(steps=12), seed=seed),
+        config=TurnConfig(sampler=Sampler(steps=12), seed=seed),
         bars=bars,
     )
 
@@ -96,7 +95,7 @@ def _measured(turn: Turn, footing: Footing, fit: Fit, out: Path) -> tuple[Board,
     mining = cases_to_learn_from(workspace, footing.cast, LEARNT)
     cases = held_out_cases(workspace, footing.cast, HELD_OUT)
     suite = Suite(name="own-clips-held-out", cases=tuple(cases))
-    save_suite(suite, workspace.path / "boards" / suite.name / "suite.json")
+    suite.freeze(workspace.path / "boards" / suite.name / "suite.json")
     try:
         board, rows = turn.run(mining, suite)
     except PreferenceError as error:

@@ -8,20 +8,24 @@ by a few convolutions that remove block seams and the grain of generated latents
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn.functional import silu
 
 TIME, SPACE = 4, 8
 BLOCK = TIME * SPACE * SPACE * 3
+TOKEN = 16  # pixels: a generator's token is 2 x 2 blocks
+PLACE = 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class CodecConfig:
     """Sizes of the codec."""
 
-    channels: int = 48
+    channels: int = 64
     width: int = 40
     depth: int = 3
     whitening: float = 0.6  # 0 keeps the components' own variances, 1 makes them equal
@@ -43,6 +47,17 @@ def from_blocks(blocks: Tensor) -> Tensor:
     return torch.cat([x[:, 0].mean(1, keepdim=True), x[:, 1:].flatten(1, 2)], 1)
 
 
+def token_place(height: int, width: int) -> Tensor:
+    """(1, 4, H, W) where each pair of pixels stands in its token, as sines and cosines.
+
+    The seams of generated latents run along the edges of tokens; this says where these are.
+    """
+    down, across = (2 * torch.pi * (torch.arange(n) + 0.5) * 2 / TOKEN for n in (height, width))
+    rows = [wave(down)[:, None].expand(height, width) for wave in (torch.sin, torch.cos)]
+    columns = [wave(across)[None].expand(height, width) for wave in (torch.sin, torch.cos)]
+    return torch.stack(rows + columns)[None]
+
+
 class Residual(nn.Module):
     """Two 3 x 3 convolutions in space and a mix over three frames."""
 
@@ -56,12 +71,19 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor, frames: int) -> Tensor:
         """(B * frames, width, H, W) to the same."""
-        hidden = torch.nn.functional.silu(self.space(x))
-        _, c, h, w = hidden.shape
-        line = hidden.reshape(-1, frames, c, h * w).permute(0, 3, 2, 1).reshape(-1, c, frames)
-        mixed = self.time(line).reshape(-1, h * w, c, frames).permute(0, 3, 2, 1)
-        hidden = hidden + mixed.reshape(-1, c, h, w)
-        return x + self.out(torch.nn.functional.silu(hidden))
+        hidden = silu(self.space(x)).unflatten(0, (-1, frames))
+        return x + self.out(silu(self._mix(hidden).flatten(0, 1)))
+
+    def _mix(self, x: Tensor) -> Tensor:
+        """Add to (B, T, C, H, W) its convolution along time, as shifted products in place.
+
+        Twice as fast as ``self.time(x)``, which wants time to be the last axis.
+        """
+        before, at, after = self.time.weight[:, 0].view(1, 1, -1, 1, 1, 3).unbind(-1)
+        out = x * (1 + at) + cast(Tensor, self.time.bias).view(1, 1, -1, 1, 1)
+        out[:, 1:] += x[:, :-1] * before
+        out[:, :-1] += x[:, 1:] * after
+        return out
 
 
 class TinyCodec(nn.Module):
@@ -77,7 +99,7 @@ class TinyCodec(nn.Module):
         self.register_buffer("mean", torch.zeros(BLOCK))
         self.register_buffer("basis", torch.zeros(BLOCK, config.channels))
         self.register_buffer("scale", torch.ones(config.channels))
-        self.inward = nn.Conv2d(12, config.width, 3, padding=1)
+        self.inward = nn.Conv2d(12 + PLACE, config.width, 3, padding=1)
         self.refine = nn.ModuleList(Residual(config.width) for _ in range(config.depth))
         self.outward = nn.Conv2d(config.width, 12, 3, padding=1)
         for parameter in self.outward.parameters():
@@ -124,7 +146,9 @@ class TinyCodec(nn.Module):
         rough = self.decode_linear(latents)
         b, t, h, w, _ = rough.shape
         images = rough.reshape(b * t, h, w, 3).permute(0, 3, 1, 2)
-        hidden = self.inward(torch.nn.functional.pixel_unshuffle(images, 2))
+        halved = torch.nn.functional.pixel_unshuffle(images, 2)
+        place = token_place(h // 2, w // 2).to(halved).expand(len(halved), -1, -1, -1)
+        hidden = self.inward(torch.cat([halved, place], 1))
         for block in self.refine:
             hidden = block(hidden, t)
         fine = images + torch.nn.functional.pixel_shuffle(self.outward(hidden), 2)

@@ -1,6 +1,8 @@
 """Fitting the tiny codec: principal components first, then the decoder's convolutions."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ from torch import Tensor
 
 from likeness.model.codec import TinyCodec, to_blocks
 from likeness.model.config import ModelError
+from likeness.model.drafting import Drafts
 from likeness.model.encoding import boxes_by_latent, to_signed
 from likeness.model.streams import tokens_in_boxes
 from likeness.model.talking_set import RegionWeights, TalkingSet
@@ -22,6 +25,7 @@ class CodecTraining:
     Attributes:
         windows: how many clips the components are fitted to.
         steps, batch, frames, lr: of the decoder, on clips of ``frames`` (1 + 4k).
+        drafts: clips a step where it is fitted to drafts; every other step is, if there are any.
         noise: latents are decoded with noise of a level drawn from 0..noise, so that the
             decoder also cleans what a generator gets slightly wrong.
         detail: weight of the difference of neighbouring pixels: keeps edges sharp, seams out.
@@ -30,11 +34,12 @@ class CodecTraining:
     """
 
     windows: int = 600
-    steps: int = 300
+    steps: int = 800
     batch: int = 8
     frames: int = 9
+    drafts: int = 3
     lr: float = 2e-3
-    noise: float = 0.35
+    noise: float = 0.25
     detail: float = 1.0
     regions: RegionWeights = field(
         default_factory=lambda: RegionWeights(face=2.0, mouth=6.0, rest=1.0)
@@ -53,17 +58,21 @@ def draw_windows(
     data: TalkingSet, rng: np.random.Generator, count: int, frames: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Random clips (N, frames, H, W, 3) in -1..1; face and mouth boxes (N, frames, 4) of 0..1."""
-    people, scenes, total, size = data.frames.shape[:4]
+    people, scenes, total = data.frames.shape[:3]
     rows = zip(
         rng.integers(people, size=count),
         rng.integers(scenes, size=count),
         rng.integers(total - frames + 1, size=count),
         strict=True,
     )
-    where = [(p, s, slice(a, a + frames)) for p, s, a in rows]
+    return cut(data, [(p, s, slice(a, a + frames)) for p, s, a in rows])
+
+
+def cut(data: TalkingSet, where: Sequence[tuple[int, int, slice]]) -> tuple[Tensor, Tensor, Tensor]:
+    """Clips at (person, scene, frames), as :func:`draw_windows` gives them."""
     video = to_signed(np.stack([data.frames[w] for w in where]))
     boxes, mouths = (
-        torch.from_numpy(np.stack([array[w] for w in where])).float() / size
+        torch.from_numpy(np.stack([array[w] for w in where])).float() / data.frames.shape[3]
         for array in (data.boxes, data.mouths)
     )
     return video, boxes, mouths
@@ -107,9 +116,14 @@ def fit_decoder(
     config: CodecTraining,
     *,
     state: Path,
+    drafts: Drafts | None = None,
     progress: Progress = silent,
 ) -> None:
-    """Train the decoder's convolutions; resumes from ``state`` to the same bits."""
+    """Train the decoder's convolutions; resumes from ``state`` to the same bits.
+
+    Latents of true clips with a little noise teach it to draw; ``drafts`` teach it to mend what
+    the generator gets wrong, such as tokens whose edges don't meet.
+    """
     codec.train().requires_grad_(True)
     optimiser = torch.optim.AdamW(codec.parameters(), lr=config.lr, weight_decay=0.0)
     start = 0
@@ -119,37 +133,66 @@ def fit_decoder(
         optimiser.load_state_dict(saved["optimiser"])
         start = saved["step"]
     for step in range(start, config.steps):
-        loss = _decoder_step(codec, data, config, step, optimiser)
+        lesson = _true_clips if drafts is None or step % 2 else partial(_drafts, drafts)
+        loss = _decoder_step(codec, lesson, data, config, step, optimiser)
         progress(step + 1, config.steps, f"decoder loss {loss:.4f}")
         if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
-            partial = state.with_suffix(".partial")
+            unfinished = state.with_suffix(".partial")
             saved = {
                 "codec": codec.state_dict(),
                 "optimiser": optimiser.state_dict(),
                 "step": step + 1,
             }
-            torch.save(saved, partial)
-            partial.replace(state)
+            torch.save(saved, unfinished)
+            unfinished.replace(state)
     codec.eval().requires_grad_(False)
+
+
+Lesson = Callable[
+    [TinyCodec, TalkingSet, CodecTraining, np.random.Generator],
+    tuple[Tensor, Tensor, Tensor, Tensor],
+]
+
+
+def _true_clips(
+    codec: TinyCodec, data: TalkingSet, config: CodecTraining, rng: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Draw latents with noise, and the true video with its boxes of faces and mouths."""
+    chance = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    video, boxes, mouths = draw_windows(data, rng, config.batch, config.frames)
+    clean = codec.encode(video)
+    level = torch.rand(len(clean), 1, 1, 1, 1, generator=chance) * config.noise
+    return clean + level * torch.randn(clean.shape, generator=chance), video, boxes, mouths
+
+
+def _drafts(
+    drafts: Drafts,
+    codec: TinyCodec,
+    data: TalkingSet,
+    config: CodecTraining,
+    rng: np.random.Generator,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Draw generated latents, and the true video with its boxes of faces and mouths."""
+    rows = rng.integers(len(drafts.latents), size=config.drafts)
+    frames = 1 + 4 * (drafts.latents.shape[2] - 1)
+    where = [(p, s, slice(a, a + frames)) for p, s, a in drafts.where[rows].tolist()]
+    return drafts.latents[rows], *cut(data, where)
 
 
 def _decoder_step(
     codec: TinyCodec,
+    lesson: Lesson,
     data: TalkingSet,
     config: CodecTraining,
     step: int,
     optimiser: torch.optim.Optimizer,
 ) -> float:
     rng = np.random.default_rng([config.seed, 1, step])
-    chance = torch.Generator().manual_seed(int(rng.integers(2**62)))
     for group in optimiser.param_groups:
         group["lr"] = config.lr * min(1.0, (config.steps - step) / (0.5 * config.steps))
-    video, boxes, mouths = draw_windows(data, rng, config.batch, config.frames)
-    clean = codec.encode(video)
-    level = torch.rand(len(clean), 1, 1, 1, 1, generator=chance) * config.noise
-    noisy = clean + level * torch.randn(clean.shape, generator=chance)
+    latents, video, boxes, mouths = lesson(codec, data, config, rng)
     weight = pixel_weights(boxes, mouths, video.shape[2], config.regions)
-    loss = decoding_loss(codec.decode(noisy), video, weight, config.detail)
+    loss = decoding_loss(codec.decode(latents), video, weight, config.detail)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(codec.parameters(), 1.0)

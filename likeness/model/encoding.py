@@ -51,6 +51,15 @@ def background_tokens(hidden: Tensor, visible: float) -> Tensor:
     return (1 - covered >= visible).flatten(1)
 
 
+def reference_tokens(boxes: Tensor, config: GeneratorConfig) -> Tensor:
+    """(B, T, 4) face boxes by latent frame to (B, N) tokens of 16 x 16 pixels that show the face.
+
+    TAVR, section 3.1: only these are kept, so that the reference's scene can't be copied.
+    """
+    grid = (config.size // 16, config.size // 16)
+    return tokens_in_boxes(boxes, grid, config.face_margin, config.face_share).flatten(1)
+
+
 def encode_background(codec: TinyCodec, pixels: Tensor, hidden: Tensor) -> Tensor:
     """(B, H, W, 3) in -1..1, its hidden part made grey, to latents (B, C, 1, h, w)."""
     shown = pixels * ~hidden[..., None]
@@ -88,7 +97,6 @@ def encode_requests(
     parts = [reference_part(r, config) for r in requests]
     frames = torch.cat([p[0] for p in parts])
     boxes = boxes_by_latent(torch.cat([p[1] for p in parts]))
-    grid = (config.size // 16, config.size // 16)
     hidden = torch.stack([_fit_mask(r.hidden, config.size) for r in requests])
     pixels = torch.cat([fit_size(to_signed(r.background[None]), config.size) for r in requests])
     return Conditioning(
@@ -98,7 +106,7 @@ def encode_requests(
         background=encode_background(codec, pixels, hidden),
         background_keep=background_tokens(hidden, config.background_visible),
         reference=codec.encode(frames),
-        reference_keep=tokens_in_boxes(boxes, grid, config.face_margin).flatten(1),
+        reference_keep=reference_tokens(boxes, config),
         reference_audio=_audio_rows(
             [r.reference.audio for r in requests], config.reference_frames, config
         ),

@@ -18,7 +18,7 @@ from likeness.model.codec import CodecConfig, TinyCodec
 from likeness.model.conditioning import Conditioning, Request
 from likeness.model.config import GeneratorConfig, ModelError
 from likeness.model.encoding import encode_requests, to_pixels, to_signed
-from likeness.model.sampling import guided, seeded_noise, unipc
+from likeness.model.sampling import Guidance, seeded_noise, unipc
 from likeness.model.streams import select
 from likeness.model.text import TextEncoder
 from likeness.model.transformer import AvatarTransformer3DModel, ReferenceCache
@@ -110,6 +110,16 @@ class Generator:
         return digest.hexdigest()
 
     @property
+    def guidance(self) -> Guidance:
+        """The preset's guidance."""
+        config = self.config
+        return Guidance(
+            audio=config.audio_guidance,
+            text=config.text_guidance,
+            reference=config.reference_guidance,
+        )
+
+    @property
     def latent_shape(self) -> tuple[int, int, int, int]:
         """(C, T, h, w) of a clip."""
         side = self.config.size // 8
@@ -157,27 +167,21 @@ class Generator:
         *,
         seeds: list[int],
         steps: int | None = None,
-        audio_guidance: float | None = None,
-        text_guidance: float | None = None,
+        guidance: Guidance | None = None,
         progress: Progress = silent,
     ) -> Tensor:
         """Generate latents (B, C, T, h, w), a seed a row; settings default to the preset's."""
         if len(seeds) != len(cond):
             raise ModelError(f"{len(cond)} conditions need as many seeds, got {len(seeds)}")
-        audio = self.config.audio_guidance if audio_guidance is None else audio_guidance
-        text = self.config.text_guidance if text_guidance is None else text_guidance
-        branches = _guidance_branches(cond, audio, text)
-        batch = Conditioning.stack(branches)
-        shared = self.encode_reference(cond).repeat(len(branches))
+        scales = guidance or self.guidance
+        branches = scales.branches
+        batch = Conditioning.stack([_branch(cond, name) for name in branches])
+        shared = self.encode_reference(cond).repeat([name != "no_reference" for name in branches])
 
         def velocity(z: Tensor, t: float) -> Tensor:
             rows = z.repeat(len(branches), 1, 1, 1, 1)
             v = self.velocity(rows, torch.full((len(rows),), t), batch, shared=shared)
-            parts = v.chunk(len(branches))
-            if len(parts) == 1:
-                return parts[0]
-            neither = parts[2] if len(parts) == 3 else None
-            return guided(parts[0], parts[1], neither, audio=audio, text=text)
+            return scales.combine(dict(zip(branches, v.chunk(len(branches)), strict=True)))
 
         noise = seeded_noise(self.latent_shape, seeds)
         return unipc(
@@ -193,7 +197,8 @@ class Generator:
         """Latents to frames (B, T, H, W, 3) uint8. NaN latents are an error."""
         if not bool(torch.isfinite(latents).all()):
             raise ModelError("latents hold NaN or infinity: the checkpoint or its input is damaged")
-        return to_pixels(self.codec.decode(latents))
+        # A few clips at a time stay in the processor's cache.
+        return np.concatenate([to_pixels(self.codec.decode(part)) for part in latents.split(2)])
 
     @torch.no_grad()
     def encode(self, frames: np.ndarray) -> Tensor:
@@ -232,12 +237,9 @@ class Generator:
         set_peft_model_state_dict(cast(torch.nn.Module, self.transformer), state)
 
 
-def _guidance_branches(cond: Conditioning, audio: float, text: float) -> list[Conditioning]:
-    """List the conditions to evaluate: full, without audio, without audio and text."""
-    everyone = cond.all_rows()
-    if audio == 1 and text == 1:
-        return [cond]
-    branches = [cond, cond.without(audio=everyone)]
-    if text != 1:
-        branches.append(cond.without(audio=everyone, text=everyone))
-    return branches
+def _branch(cond: Conditioning, name: str) -> Conditioning:
+    """Withhold what a guidance branch goes without, but for the reference: that is the cache's."""
+    rows = cond.all_rows()
+    if name == "no_audio":
+        return cond.without(audio=rows)
+    return cond.without(audio=rows, text=rows) if name == "neither" else cond

@@ -1,6 +1,7 @@
 """From noise to latents along the flow."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import torch
 from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
@@ -35,12 +36,43 @@ def unipc(
     return z
 
 
-def guided(
-    full: Tensor, no_audio: Tensor, neither: Tensor | None, *, audio: float, text: float
-) -> Tensor:
-    """Combine branches: text guidance first, audio on top of it.
+@dataclass(frozen=True, kw_only=True)
+class Guidance:
+    """Scales of classifier-free guidance; 1 is none and costs no forward.
 
-    ``neither`` (no text, no audio) may be None when ``text`` is 1, where it would cancel.
+    Attributes:
+        audio: of the driving speech (TAVR, appendix A.1: 1.8).
+        text: of the prompt, against neither prompt nor speech (A.1: 5.0).
+        reference: of the reference video. Not in the paper: 1.
+
     """
-    out = no_audio + audio * (full - no_audio)
-    return out if neither is None else out + (text - 1) * (no_audio - neither)
+
+    audio: float = 1.0
+    text: float = 1.0
+    reference: float = 1.0
+
+    @property
+    def branches(self) -> tuple[str, ...]:
+        """Names of the conditions to evaluate, the full one first."""
+        needed = {
+            "no_audio": self.audio != 1 or self.text != 1,
+            "neither": self.text != 1,
+            "no_reference": self.reference != 1,
+        }
+        return ("full", *(name for name, wanted in needed.items() if wanted))
+
+    def combine(self, v: Mapping[str, Tensor]) -> Tensor:
+        """Add to the full condition's velocity what each part of it changes, scaled.
+
+        Args:
+            v: velocity by branch, as :attr:`branches` names them.
+
+        """
+        out = v["full"]
+        if "no_audio" in v:
+            out = out + (self.audio - 1) * (v["full"] - v["no_audio"])
+        if "neither" in v:
+            out = out + (self.text - 1) * (v["no_audio"] - v["neither"])
+        if "no_reference" in v:
+            out = out + (self.reference - 1) * (v["full"] - v["no_reference"])
+        return out

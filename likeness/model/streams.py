@@ -41,13 +41,16 @@ def select(keep: Tensor) -> Selection:
     return Selection(index=index, valid=keep.gather(1, index) if ragged else None)
 
 
-def tokens_in_boxes(boxes: Tensor, grid: tuple[int, int], margin: float) -> Tensor:
-    """Mark the tokens of each frame that a face box touches.
+def tokens_in_boxes(
+    boxes: Tensor, grid: tuple[int, int], margin: float, share: float = 0.0
+) -> Tensor:
+    """Mark the tokens of each frame of which a face box covers more than ``share``.
 
     Args:
         boxes: (..., 4) x0, y0, x1, y1 as fractions of the frame; a NaN row (no face) keeps nothing.
         grid: tokens down and across one frame.
         margin: by how much of its own size the box grows on each side.
+        share: of a token's area, 0..1; 0 takes every token that the box touches.
 
     Returns:
         (..., rows * columns) bool.
@@ -56,11 +59,16 @@ def tokens_in_boxes(boxes: Tensor, grid: tuple[int, int], margin: float) -> Tens
     rows, columns = grid
     x0, y0, x1, y1 = boxes.unbind(-1)
     grow_x, grow_y = (x1 - x0) * margin, (y1 - y0) * margin
-    left = torch.arange(columns, device=boxes.device) / columns
-    top = torch.arange(rows, device=boxes.device) / rows
-    across = (left < (x1 + grow_x)[..., None]) & (left + 1 / columns > (x0 - grow_x)[..., None])
-    down = (top < (y1 + grow_y)[..., None]) & (top + 1 / rows > (y0 - grow_y)[..., None])
-    return (down[..., :, None] & across[..., None, :]).flatten(-2)
+    across = _covered(x0 - grow_x, x1 + grow_x, columns)
+    down = _covered(y0 - grow_y, y1 + grow_y, rows)
+    return (down[..., :, None] * across[..., None, :] > share).flatten(-2)
+
+
+def _covered(low: Tensor, high: Tensor, cells: int) -> Tensor:
+    """(..., cells) share of each of the equal cells of 0..1 that lies between low and high."""
+    edge = torch.arange(cells, device=low.device) / cells
+    inside = torch.minimum(edge + 1 / cells, high[..., None]) - torch.maximum(edge, low[..., None])
+    return inside.clamp_min(0).nan_to_num(0) * cells
 
 
 def patch_grid(shape: tuple[int, ...], patch: tuple[int, int, int]) -> tuple[int, int, int]:

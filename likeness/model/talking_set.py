@@ -15,6 +15,7 @@ from likeness.model.encoding import (
     background_tokens,
     boxes_by_latent,
     encode_background,
+    reference_tokens,
     to_signed,
 )
 from likeness.model.generator import Generator
@@ -71,6 +72,13 @@ class TalkingSet:
             if f.name != "captions"
         }
         return cls(**arrays, captions=json.loads((folder / "captions.json").read_text()))
+
+    def first(self, people: int) -> "TalkingSet":
+        """Keep the takes of the first ``people`` people."""
+        arrays = {
+            f.name: getattr(self, f.name)[:people] for f in fields(self) if f.name != "captions"
+        }
+        return TalkingSet(**arrays, captions=self.captions[: people * self.frames.shape[1]])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +145,7 @@ class BatchMaker:
     @torch.no_grad()
     def make(self, draw: Draw, weights: RegionWeights) -> tuple[Tensor, Conditioning, Tensor]:
         """Latents (B, C, T, h, w), their conditions, and the loss weight (B, 1, T, h, w)."""
-        data, size = self.data, self.config.size
+        data = self.data
         target = (draw.person, draw.target_scene, (draw.target_start, self.config.frames))
         reference = (
             draw.person,
@@ -156,9 +164,7 @@ class BatchMaker:
             background=encode_background(self.codec, plates, hidden),
             background_keep=background_tokens(hidden, self.config.background_visible),
             reference=self.codec.encode(to_signed(self._windows(data.frames, *reference))),
-            reference_keep=tokens_in_boxes(
-                boxes, (size // 16, size // 16), self.config.face_margin
-            ).flatten(1),
+            reference_keep=reference_tokens(boxes, self.config),
             reference_audio=torch.from_numpy(self._windows(self.speech, *reference)),
             hidden=torch.nn.functional.avg_pool2d(hidden[:, None].float(), 8)[:, :, None],
             hidden_pixels=hidden,

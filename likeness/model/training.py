@@ -27,25 +27,28 @@ class TrainingConfig:
             condition the model knows (and a row of the board).
         warmup, decay: steps over which the learning rate rises, and at the end falls to zero;
             between them it is level, so runs of different lengths share their beginning to the bit.
+        time_location: of the logit-normal times; above 0 more of them are near noise, where the
+            clip takes its shape (long latents need it: Esser et al. 2024, section 5.3.2).
         time_floor: below this time the error counts as at it. Predicting x0 and measuring velocity
             weighs the error by 1 / t^2, which would drown everything in the last touches of noise.
         ema: decay of the average of the weights that is kept.
 
     """
 
-    steps: int = 3000
+    steps: int = 4000
     batch: int = 16
     muon_lr: float = 4e-3
     adam_lr: float = 2e-3
     warmup: int = 50
-    decay: int = 800
+    decay: int = 1200
+    time_location: float = 0.8
     time_floor: float = 0.3
     ema: float = 0.998
     clip: float = 1.0
     reference_frames: tuple[int, ...] = (9, 13, 17)
     drop_text: float = 0.05
     drop_audio: float = 0.1
-    drop_reference: float = 0.05
+    drop_reference: float = 0.1
     drop_reference_audio: float = 0.1
     regions: RegionWeights = field(default_factory=RegionWeights)
     save_every: int = 200
@@ -66,14 +69,14 @@ class TrainingConfig:
         return up * down
 
 
-def flow_matching_loss(velocity: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Weighted mean squared error over (B, C, T, h, w); weight (B, 1, T, h, w) has mean about 1."""
+def region_weighted_error(velocity: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Mean squared error over (B, C, T, h, w), by a weight (B, 1, T, h, w) of mean about 1."""
     return ((velocity - target).square() * weight).mean()
 
 
-def draw_times(batch: int, generator: torch.Generator) -> Tensor:
-    """Draw times in 0.02..1, logit-normal with location 0 and scale 1 (Esser et al. 2024)."""
-    return torch.randn(batch, generator=generator).sigmoid().clamp(0.02, 1.0)
+def draw_times(batch: int, location: float, generator: torch.Generator) -> Tensor:
+    """Draw times in 0.02..1, logit-normal with scale 1 (Esser et al. 2024)."""
+    return (location + torch.randn(batch, generator=generator)).sigmoid().clamp(0.02, 1.0)
 
 
 def drop_conditions(
@@ -110,12 +113,12 @@ class FlowMatching:
         draw = self.maker.draw(rng, self.config.batch, list(self.config.reference_frames))
         clean, cond, weight = self.maker.make(draw, self.config.regions)
         cond = drop_conditions(cond, self.config, chance)
-        t = draw_times(len(clean), chance)
+        t = draw_times(len(clean), self.config.time_location, chance)
         noise = torch.randn(clean.shape, generator=chance)
         s = t.view(-1, 1, 1, 1, 1)
         velocity = self.generator.velocity((1 - s) * clean + s * noise, t, cond)
         tamed = (s / s.clamp_min(self.config.time_floor)).square()
-        return flow_matching_loss(velocity, noise - clean, weight / weight.mean() * tamed)
+        return region_weighted_error(velocity, noise - clean, weight / weight.mean() * tamed)
 
     def update(self) -> float:
         """One optimiser step; returns the loss."""

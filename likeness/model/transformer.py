@@ -6,6 +6,7 @@ background or audio the output is Wan's.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
@@ -46,14 +47,18 @@ class ReferenceCache:
     layers: tuple[KeyValue, ...]  # each (B, N_ref, heads, head_dim)
     valid: Tensor | None  # (B, N_ref) bool, None when no row is padded
 
-    def repeat(self, times: int) -> "ReferenceCache":
-        """Repeat along the batch, for guidance branches that share the reference."""
-        return ReferenceCache(
-            layers=tuple(
-                (k.repeat(times, 1, 1, 1), v.repeat(times, 1, 1, 1)) for k, v in self.layers
-            ),
-            valid=None if self.valid is None else self.valid.repeat(times, 1),
-        )
+    def repeat(self, seen: Sequence[bool]) -> "ReferenceCache":
+        """Repeat along the batch, once a guidance branch; ``seen`` says which look at it."""
+        times = len(seen)
+        layers = tuple((k.repeat(times, 1, 1, 1), v.repeat(times, 1, 1, 1)) for k, v in self.layers)
+        if self.valid is None and all(seen):
+            return ReferenceCache(layers=layers, valid=None)
+        keys = layers[0][0]
+        valid = keys.new_ones(keys.shape[:2], dtype=torch.bool)
+        if self.valid is not None:
+            valid = self.valid.repeat(times, 1)
+        rows = torch.tensor(seen, device=keys.device).repeat_interleave(len(keys) // times)
+        return ReferenceCache(layers=layers, valid=valid & rows[:, None])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,9 +20,12 @@ from likeness.store.records import Sample, Score
 LOOSE = MiningConfig(margin=0.1, tolerances={}, per_condition=10)
 
 
-def candidate(sample, identity, condition="c", **scores):
+def candidate(sample, identity, condition="c", seed=0, **scores):
     return Candidate(
-        sample=sample, condition=condition, scores={"identity_target": identity} | scores
+        sample=sample,
+        condition=condition,
+        seed=seed,
+        scores={"identity_target": identity} | scores,
     )
 
 
@@ -44,6 +48,13 @@ def test_only_samples_of_one_condition_meet():
     mining = mine([candidate("a", 0.1, "x"), candidate("b", 0.9, "y")], LOOSE)
     assert mining.pairs == ()
     assert mining.considered == 0
+
+
+def test_samples_of_one_seed_meet():
+    drawn = [candidate("a", 0.1, seed=1), candidate("b", 0.9, seed=2), candidate("c", 0.5, seed=1)]
+    mining = mine(drawn, replace(LOOSE, same_seed=True))
+    assert [(p.winner, p.loser) for p in mining.pairs] == [("c", "a")]
+    assert mining.considered == 1
 
 
 @pytest.mark.parametrize(

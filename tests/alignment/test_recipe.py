@@ -54,6 +54,7 @@ def test_overrides_change_single_values():
         ("masked_dpo.beta=true", "alignment.masked_dpo.beta must be a number, got True"),
         ("masked_dpo.steps=1.5", "alignment.masked_dpo.steps must be a whole number, got 1.5"),
         ("masked_dpo.timesteps=[0.1]", "timesteps must be a list of 2"),
+        ("mining.same_seed=1", "alignment.mining.same_seed must be true or false, got 1"),
         ("mining.reward=3", "alignment.mining.reward must be a text, got 3"),
         ("mining.tolerances=3", "alignment.mining.tolerances must be a table, got 3"),
         ("mining.tolerances.sync_c=a", "tolerances.sync_c must be a number, got 'a'"),

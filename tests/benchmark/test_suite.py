@@ -7,7 +7,7 @@ from likeness.benchmark.suite import Case, Suite, SuiteError
 
 
 def test_a_frozen_suite_comes_back(suite, tmp_path):
-    suite.save(tmp_path / "suite.json")
+    suite.freeze(tmp_path / "suite.json")
     loaded = Suite.load(tmp_path / "suite.json")
     assert loaded == suite
     assert loaded.hash == suite.hash
@@ -20,9 +20,20 @@ def test_the_hash_depends_on_every_case(suite):
     assert Suite(name="other", cases=suite.cases).hash != suite.hash
 
 
+def test_a_frozen_suite_is_not_replaced(suite, tmp_path):
+    path = tmp_path / "boards" / "suite.json"
+    suite.freeze(path)
+    before = path.read_bytes()
+    suite.freeze(path)
+    other = Suite(name=suite.name, cases=(replace(suite.cases[0], seed=99), *suite.cases[1:]))
+    with pytest.raises(SuiteError, match=r"suite\.json was frozen with other cases"):
+        other.freeze(path)
+    assert path.read_bytes() == before
+
+
 def test_a_suite_edited_after_freezing_is_refused(suite, tmp_path):
     path = tmp_path / "suite.json"
-    suite.save(path)
+    suite.freeze(path)
     content = json.loads(path.read_text())
     content["cases"][3]["seed"] = 5
     path.write_text(json.dumps(content))

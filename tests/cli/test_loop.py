@@ -60,8 +60,8 @@ def rewards() -> RewardSet:
 
 def turn_in(workspace: Workspace, rewards: RewardSet, **changes) -> Turn:
     config = TurnConfig(
-        samples=2,
-        mining_sampler=Sampler(steps=2),
+        noises=1,
+        mining_samplers=(Sampler(steps=2), Sampler(steps=2, reference_guidance=2.0)),
         sampler=Sampler(steps=2),
         systems=tuple(SYSTEMS),
     )
@@ -110,7 +110,7 @@ def test_a_turn_makes_a_board_and_a_report_and_resumes(tmp_path, rewards):
     assert values["copy", "identity_ref"] == pytest.approx(1.0, abs=1e-5)
     assert values["shuffled_audio", "sync_c"] < values["true", "sync_c"]
 
-    stops = (("samples to learn from", 4), ("masked DPO", 2), ("benchmark", 2))
+    stops = (("samples to learn from", 2), ("masked DPO", 2), ("benchmark", 2))
     with Workspace.create(tmp_path / "cut") as workspace:
         mining, suite = staged(workspace)
         for stage, moment in stops:
@@ -131,6 +131,6 @@ def test_no_pairs_is_told(tmp_path, rewards):
 
 
 def test_settings():
-    with pytest.raises(LikenessError, match=r"turn\.samples"):
-        TurnConfig(samples=1)
+    with pytest.raises(LikenessError, match=r"turn\.noises"):
+        TurnConfig(noises=1, mining_samplers=(Sampler(),))
     assert with_seed(RECIPE, 7).masked_dpo.seed == 7

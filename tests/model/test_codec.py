@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from likeness.model.codec import CodecConfig, TinyCodec, from_blocks, to_blocks
+from likeness.model.codec import CodecConfig, Residual, TinyCodec, from_blocks, to_blocks
 from likeness.model.codec_training import CodecTraining, decoding_loss, draw_windows, fit_decoder
 
 
@@ -37,6 +37,15 @@ def test_untrained_convolutions_change_nothing(codec, talking):
     video, _, _ = draw_windows(talking, np.random.default_rng(0), 2, 9)
     latents = codec.encode(video)
     torch.testing.assert_close(codec.decode(latents), codec.decode_linear(latents))
+
+
+def test_frames_mix_as_a_convolution_along_time():
+    block = Residual(4)
+    for parameter in block.parameters():
+        torch.nn.init.normal_(parameter)
+    x = torch.randn(2, 5, 4, 3, 6)
+    along = block.time(x.permute(0, 3, 4, 2, 1).flatten(0, 2)).unflatten(0, (2, 3, 6))
+    torch.testing.assert_close(block._mix(x), x + along.permute(0, 4, 3, 1, 2))
 
 
 def test_decoder_training_helps_and_resumes_to_the_bit(talking, codec, tmp_path):

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from likeness.model import Conditioning, Generator, ModelError
+from likeness.model.sampling import Guidance
 
 
 def sample(generator: Generator, cond: Conditioning, seeds: list[int], **settings) -> torch.Tensor:
@@ -53,10 +54,26 @@ def test_x0_prediction_converts_to_velocity(generator, request_of):
 
 def test_guidance_of_one_is_the_plain_model(generator, request_of):
     cond = generator.condition([request_of(0)])
-    plain = sample(generator, cond, [1], audio_guidance=1.0)
-    assert not torch.allclose(plain, sample(generator, cond, [1], audio_guidance=3.0), atol=1e-3)
-    nearly = sample(generator, cond, [1], audio_guidance=1.0, text_guidance=1.0 + 1e-6)
+    plain, pushed, nearly = (
+        sample(generator, cond, [1], guidance=g)
+        for g in (Guidance(), Guidance(audio=3.0), Guidance(text=1 + 1e-6))
+    )
+    assert not torch.allclose(plain, pushed, atol=1e-3)
     torch.testing.assert_close(plain, nearly, atol=1e-3, rtol=1e-3)
+
+
+def test_reference_guidance_moves_away_from_no_reference(generator, request_of):
+    cond = generator.condition([request_of(0), request_of(1)])
+    z, t = torch.randn(2, *generator.latent_shape), torch.full((2,), 0.5)
+    without = generator.velocity(z, t, cond.without(reference=cond.all_rows()))
+    cache = generator.encode_reference(cond).repeat([True, False])
+    both = generator.velocity(torch.cat([z, z]), t.repeat(2), cond.repeat(2), shared=cache)
+    torch.testing.assert_close(both[:2], generator.velocity(z, t, cond), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(both[2:], without, atol=1e-5, rtol=1e-5)
+    plain, pushed = (
+        sample(generator, cond, [1, 2], guidance=Guidance(reference=g)) for g in (1.0, 3.0)
+    )
+    assert not torch.allclose(plain, pushed, atol=1e-3)
 
 
 def test_save_and_load(generator, request_of, tmp_path):

@@ -8,9 +8,9 @@ from likeness.model import Generator, ModelError
 from likeness.model.audio import log_mel
 from likeness.model.encoding import boxes_by_latent
 from likeness.model.muon import Muon, orthogonalise
-from likeness.model.sampling import guided, unipc
+from likeness.model.sampling import Guidance, unipc
 from likeness.model.talking_set import BatchMaker, RegionWeights, TalkingSet
-from likeness.model.training import TrainingConfig, flow_matching_loss, train
+from likeness.model.training import TrainingConfig, region_weighted_error, train
 from likeness.testbed.scene import VOCABULARY
 
 
@@ -53,7 +53,7 @@ def test_loss_equals_a_naive_loop():
         b, _, t, h, w = index
         total += float((v[index] - target[index]) ** 2 * weight[b, 0, t, h, w])
         count += 1
-    assert float(flow_matching_loss(v, target, weight)) == pytest.approx(total / count, rel=1e-5)
+    assert float(region_weighted_error(v, target, weight)) == pytest.approx(total / count, rel=1e-5)
 
 
 def test_reference_comes_from_another_scene(config, codec, talking):
@@ -126,13 +126,17 @@ def test_unipc_follows_a_straight_flow_exactly():
 
 
 def test_guidance_is_nested():
-    full, no_audio, neither = torch.tensor(5.0), torch.tensor(3.0), torch.tensor(2.0)
-    assert float(guided(full, no_audio, neither, audio=1.8, text=5.0)) == pytest.approx(
-        2 + 5 * (3 - 2) + 1.8 * (5 - 3)
-    )
-    assert float(guided(full, no_audio, None, audio=1.8, text=1.0)) == pytest.approx(
-        float(guided(full, no_audio, neither, audio=1.8, text=1.0))
-    )
+    values = {"full": 5.0, "no_audio": 3.0, "neither": 2.0, "no_reference": 1.0}
+
+    def combined(**scales: float) -> float:
+        guidance = Guidance(**scales)
+        return float(guidance.combine({n: torch.tensor(values[n]) for n in guidance.branches}))
+
+    assert combined() == 5
+    assert combined(audio=1.8, text=5.0) == pytest.approx(2 + 5 * (3 - 2) + 1.8 * (5 - 3))
+    assert combined(audio=1.8) == pytest.approx(3 + 1.8 * (5 - 3))
+    assert combined(audio=1.8, reference=2.5) == pytest.approx(combined(audio=1.8) + 1.5 * (5 - 1))
+    assert Guidance(reference=2.0).branches == ("full", "no_reference")
 
 
 def test_log_mel_rows_stand_at_their_frames():

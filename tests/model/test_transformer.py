@@ -158,6 +158,9 @@ def test_tokens_in_boxes():
     assert kept[0].nonzero().tolist() == [[1, 1]]
     assert not kept[1].any()
     assert tokens_in_boxes(boxes[:1], (4, 4), 0.1).sum() == 9
+    # A tenth of a token's width more on each side: a tenth of the neighbours is covered.
+    assert tokens_in_boxes(boxes[:1], (4, 4), 0.1, share=0.05).sum() == 5
+    assert tokens_in_boxes(boxes[:1], (4, 4), 0.1, share=0.5).sum() == 1
 
 
 def test_select_orders_and_pads():

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -150,10 +149,3 @@ def manifest(bench: Bench, recipe: dict[str, Any], code: str, seeds: dict[str, i
         "seeds": seeds,
         "versions": {name: version(name) for name in packages},
     }
-
-
-def save_suite(suite: Suite, path: Path) -> None:
-    """Freeze a suite into a file, once."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        suite.save(path)

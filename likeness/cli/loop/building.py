@@ -11,6 +11,7 @@ from likeness.cli.loop.turn import Bars
 from likeness.model import PRESETS, Generator
 from likeness.model.codec import TinyCodec
 from likeness.model.codec_training import CodecTraining, fit_components, fit_decoder
+from likeness.model.drafting import DraftConfig, Drafts, make_drafts
 from likeness.model.talking_set import TalkingSet
 from likeness.model.training import TrainingConfig, train
 from likeness.rewards.detectors import TestbedDetector
@@ -36,18 +37,19 @@ class BuildRecipe:
     """What the packaged weights were made with.
 
     Attributes:
-        people, scenes, seconds: of the films that the generator and most judges learn from.
+        people, scenes, seconds: of the films that the generator learns from.
+        judged: how many of the people the judges are fitted to, where nothing else is said.
         faces, face_scenes: people and scenes of the short films for the face recogniser.
         sync_people, motion_people: how many of the people lip sync and motion are fitted to.
         components: the codec's transform and its decoder.
-        stages: of the generator's training, one after the other, each from the averaged weights
-            of the one before. The first keeps to small steps and counts the last touches of noise;
-            the second takes larger steps and looks at structure.
+        training: of the generator.
+        drafts: its clips that the decoder learns from.
         seed: of the generator's first weights.
 
     """
 
-    people: int = 480
+    people: int = 960
+    judged: int = 480
     scenes: int = 3
     seconds: float = 2.0
     faces: int = 1200
@@ -55,12 +57,8 @@ class BuildRecipe:
     sync_people: int = 320
     motion_people: int = 120
     components: CodecTraining = field(default_factory=CodecTraining)
-    stages: tuple[TrainingConfig, ...] = (
-        TrainingConfig(
-            steps=1000, muon_lr=1.5e-3, adam_lr=1e-3, time_floor=0.1, decay=0, save_every=200
-        ),
-        TrainingConfig(steps=2000, seed=1, save_every=50),
-    )
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    drafts: DraftConfig = field(default_factory=DraftConfig)
     seed: int = 0
 
 
@@ -114,7 +112,7 @@ class Build:
 
     def _judges(self) -> None:
         at = self.out / "rewards"
-        reel = _Film(self.work / "reel")
+        reel = _Film(self.work / "reel", self.recipe.judged)
         self._once(
             at / "detector.safetensors",
             "face detector",
@@ -179,16 +177,22 @@ class Build:
         generator = Generator.draw(
             PRESETS["tiny"], vocabulary=list(VOCABULARY), seed=self.recipe.seed, codec=codec
         )
-        for number, stage in enumerate(self.recipe.stages):
-            with self.bars(f"generator, stage {number + 1}") as progress:
-                state = self.work / f"generator_{number + 1}.pt"
-                train(generator, data, stage, state=state, progress=progress)
+        with self.bars("generator") as progress:
+            state = self.work / "generator.pt"
+            train(generator, data, self.recipe.training, state=state, progress=progress)
+        made = self.work / "drafts.pt"
+        self._once(
+            made,
+            "drafts",
+            lambda p: make_drafts(generator, data, self.recipe.drafts, p).save(made),
+        )
         with self.bars("decoder") as progress:
             fit_decoder(
                 codec,
                 data,
                 self.recipe.components,
                 state=self.work / "decoder.pt",
+                drafts=Drafts.load(made),
                 progress=progress,
             )
         generator.save(self.out)
@@ -221,13 +225,14 @@ def named_faces(path: Path) -> NamedFaces:
 class _Film:
     """A reel on disk, in the forms that the judges are fitted to."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, people: int) -> None:
         self.folder = folder
-        self.data = TalkingSet.load(folder)
+        self.people = people
+        self.data = TalkingSet.load(folder).first(people)
         self.size = self.data.frames.shape[3]
 
     def _marks(self, name: str, every: int) -> np.ndarray:
-        marks = np.load(self.folder / "marks.npz")[name][:, :, ::every]
+        marks = np.load(self.folder / "marks.npz")[name][: self.people, :, ::every]
         return marks.reshape(-1, *marks.shape[3:]).astype(np.float64)
 
     def _frames(self, every: int) -> np.ndarray:

@@ -7,7 +7,7 @@ from likeness.benchmark.board import Board
 from likeness.benchmark.sheets import write_measurements
 from likeness.benchmark.suite import Suite
 from likeness.cli.loop.alignment import base_checkpoint, code_version
-from likeness.cli.loop.bench import Bench, manifest, save_suite
+from likeness.cli.loop.bench import Bench, manifest
 from likeness.cli.loop.stage import stage_testbed
 from likeness.cli.loop.studio import Sampler, Studio
 from likeness.cli.loop.turn import Bars
@@ -39,7 +39,7 @@ def checkup(
         with bars("held-out people") as progress:
             cases = stage_testbed(workspace, "heldout", people, progress=progress)
         suite = Suite(name="testbed-cross-scene", cases=tuple(cases))
-        save_suite(suite, workspace.path / "boards" / "suite.json")
+        suite.freeze(workspace.path / "boards" / "suite.json")
         studios = {
             name: Studio(
                 workspace,

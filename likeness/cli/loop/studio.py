@@ -1,7 +1,7 @@
 """Generate samples of conditions and keep them."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -23,6 +23,7 @@ class Sampler:
     Attributes:
         steps: of the sampler.
         audio_guidance: 1 for none.
+        reference_guidance: 1 for none.
         reference: whether the generator sees the reference's frames.
         reference_audio: whether it hears the reference's sound.
 
@@ -30,6 +31,7 @@ class Sampler:
 
     steps: int = 24
     audio_guidance: float = 1.8
+    reference_guidance: float = 1.5
     reference: bool = True
     reference_audio: bool = True
 
@@ -120,7 +122,11 @@ class Studio:
             cond,
             seeds=[o.seed for o in orders],
             steps=sampler.steps,
-            audio_guidance=sampler.audio_guidance,
+            guidance=replace(
+                self.generator.guidance,
+                audio=sampler.audio_guidance,
+                reference=sampler.reference_guidance,
+            ),
         )
         frames = self.generator.decode(latents)
         samples = []

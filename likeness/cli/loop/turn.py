@@ -45,23 +45,31 @@ class TurnConfig:
     """Settings of a turn.
 
     Attributes:
-        samples: drawn of each condition to mine pairs from.
-        mining_sampler: how those are drawn.
+        noises: drawn for each condition to mine pairs from.
+        mining_samplers: how samples are made of every one of them. Samples that share their noise
+            share pose and layout, so a pair of them differs in little but the likeness. The
+            second is guided by speech too, or winners would talk worse than losers.
         sampler: how the benchmark's clips are drawn.
         systems: rows of the board.
         seed: of samples and alignment.
 
     """
 
-    samples: int = 4
-    mining_sampler: Sampler = field(default_factory=lambda: Sampler(steps=8, audio_guidance=1.0))
+    noises: int = 2
+    mining_samplers: tuple[Sampler, ...] = (
+        Sampler(steps=8, audio_guidance=1.0, reference_guidance=1.0),
+        Sampler(steps=8, audio_guidance=1.8, reference_guidance=2.5),
+    )
     sampler: Sampler = field(default_factory=lambda: Sampler(steps=12))
     systems: tuple[str, ...] = ("base", "aligned", "true", "codec")
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.samples < 2:
-            raise LikenessError(f"turn.samples must be 2 or more to make pairs, got {self.samples}")
+        if self.noises * len(self.mining_samplers) < 2:
+            raise LikenessError(
+                "a pair needs two samples: turn.noises times turn.mining_samplers must be 2 or "
+                f"more, got {self.noises} times {len(self.mining_samplers)}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -107,13 +115,15 @@ class Turn:
         orders = [
             Order(condition=condition_of(case), seed=_seed(self.config.seed, number, draw))
             for number, case in enumerate(cases)
-            for draw in range(self.config.samples)
+            for draw in range(self.config.noises)
         ]
-        with self.bars("samples to learn from") as progress:
-            samples = studio.make(orders, self.config.mining_sampler, progress)
+        samples: list[Sample] = []
+        for sampler in self.config.mining_samplers:
+            with self.bars("samples to learn from") as progress:
+                samples += studio.make(orders, sampler, progress)
+        conditions = [o.condition for o in orders] * len(self.config.mining_samplers)
         questions = [
-            Question(clip=s.clip, condition=o.condition)
-            for s, o in zip(samples, orders, strict=True)
+            Question(clip=s.clip, condition=c) for s, c in zip(samples, conditions, strict=True)
         ]
         with self.bars("scores") as progress:
             scores = judge(self.workspace, questions, self.rewards, progress)
