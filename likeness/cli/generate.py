@@ -64,17 +64,18 @@ def generate(
         prompt=prompt,
     )
     config = generator.config
-    guidance = generator.guidance
+    settings = generator.sampler_settings
+    guidance = settings.guidance
     if audio_guidance is not None:
         guidance = replace(guidance, audio=audio_guidance)
     if reference_guidance is not None:
         guidance = replace(guidance, reference=reference_guidance)
+    settings = replace(settings, steps=steps or settings.steps, guidance=guidance)
     with bars("generating") as progress:
         latents = generator.sample(
             generator.condition([request]),
             seeds=[seed],
-            steps=steps,
-            guidance=guidance,
+            settings=settings,
             progress=progress,
         )
     frames = generator.decode(latents)[0]

@@ -18,7 +18,9 @@ from likeness.model.codec import CodecConfig, TinyCodec
 from likeness.model.conditioning import Conditioning, Request
 from likeness.model.config import GeneratorConfig, ModelError
 from likeness.model.encoding import encode_requests, to_pixels, to_signed
-from likeness.model.sampling import Guidance, seeded_noise, unipc
+from likeness.model.sampling import Guidance, Velocity, seeded_noise, shifted_times
+from likeness.model.settings import SamplerSettings
+from likeness.model.stochastic import StochasticSampler, Trajectory, rollout
 from likeness.model.streams import select
 from likeness.model.text import TextEncoder
 from likeness.model.transformer import AvatarTransformer3DModel, ReferenceCache
@@ -110,14 +112,15 @@ class Generator:
         return digest.hexdigest()
 
     @property
-    def guidance(self) -> Guidance:
-        """The preset's guidance."""
+    def sampler_settings(self) -> SamplerSettings:
+        """The preset's: UniPC under its guidance."""
         config = self.config
-        return Guidance(
+        guidance = Guidance(
             audio=config.audio_guidance,
             text=config.text_guidance,
             reference=config.reference_guidance,
         )
+        return SamplerSettings(steps=config.steps, shift=config.flow_shift, guidance=guidance)
 
     @property
     def latent_shape(self) -> tuple[int, int, int, int]:
@@ -160,37 +163,87 @@ class Generator:
             return out
         return (z_t - out) / t.clamp_min(1e-3).view(-1, 1, 1, 1, 1)
 
+    def guided_velocity(self, cond: Conditioning, settings: SamplerSettings) -> Velocity:
+        """Velocity under guidance as a function of z_t and t, as samplers call it; differentiable.
+
+        The reference is encoded here, once: ask again when the weights have changed.
+        """
+        guidance = settings.guidance
+        cache = self.encode_reference(cond)
+        names = guidance.branches
+        batches = []
+        for group in [(name,) for name in names] if settings.one_by_one else [names]:
+            seen = [name != "no_reference" for name in group]
+            shared = cache if seen == [True] else cache.repeat(seen)  # one alone needs no copy
+            batches.append((group, Conditioning.stack([_branch(cond, n) for n in group]), shared))
+
+        def velocity(z: Tensor, t: float) -> Tensor:
+            found: dict[str, Tensor] = {}
+            for group, batch, shared in batches:
+                rows = z.repeat(len(group), 1, 1, 1, 1)
+                v = self.velocity(rows, rows.new_full((len(rows),), t), batch, shared=shared)
+                found.update(zip(group, v.chunk(len(group)), strict=True))
+            return guidance.combine(found)
+
+        return velocity
+
     @torch.no_grad()
     def sample(
         self,
         cond: Conditioning,
         *,
         seeds: list[int],
-        steps: int | None = None,
-        guidance: Guidance | None = None,
+        settings: SamplerSettings | None = None,
         progress: Progress = silent,
     ) -> Tensor:
         """Generate latents (B, C, T, h, w), a seed a row; settings default to the preset's."""
-        if len(seeds) != len(cond):
-            raise ModelError(f"{len(cond)} conditions need as many seeds, got {len(seeds)}")
-        scales = guidance or self.guidance
-        branches = scales.branches
-        batch = Conditioning.stack([_branch(cond, name) for name in branches])
-        shared = self.encode_reference(cond).repeat([name != "no_reference" for name in branches])
+        settings = settings or self.sampler_settings
+        method = settings.method
+        if isinstance(method, StochasticSampler):
+            made = self.rollout(cond, seeds=seeds, settings=settings, progress=progress)
+            return made.latents[-1]
+        noise = self._noise(cond, seeds)
+        velocity = self.guided_velocity(cond, settings)
+        return method(
+            velocity, noise, steps=settings.steps, shift=settings.shift, progress=progress
+        )
 
-        def velocity(z: Tensor, t: float) -> Tensor:
-            rows = z.repeat(len(branches), 1, 1, 1, 1)
-            v = self.velocity(rows, torch.full((len(rows),), t), batch, shared=shared)
-            return scales.combine(dict(zip(branches, v.chunk(len(branches)), strict=True)))
+    @torch.no_grad()
+    def rollout(
+        self,
+        cond: Conditioning,
+        *,
+        seeds: list[int],
+        settings: SamplerSettings,
+        step_seeds: list[int] | None = None,
+        progress: Progress = silent,
+    ) -> Trajectory:
+        """Generate with a stochastic sampler and keep each step with its log-probability.
 
-        noise = seeded_noise(self.latent_shape, seeds)
-        return unipc(
-            velocity,
-            noise,
-            steps=steps or self.config.steps,
-            shift=self.config.flow_shift,
+        Args:
+            cond: of B rows.
+            seeds: of the noise each row starts from; equal ones share it, as a GRPO group may.
+            settings: whose sampler must be a stochastic one.
+            step_seeds: of the noise of each row's stochastic steps; ``seeds`` by default.
+            progress: is told of each step.
+
+        """
+        method = settings.method
+        if not isinstance(method, StochasticSampler):
+            raise ModelError(f"a rollout needs a stochastic sampler, got {settings.sampler!r}")
+        return rollout(
+            self.guided_velocity(cond, settings),
+            self._noise(cond, seeds),
+            method,
+            times=shifted_times(settings.steps, settings.shift),
+            seeds=seeds if step_seeds is None else step_seeds,
             progress=progress,
         )
+
+    def _noise(self, cond: Conditioning, seeds: list[int]) -> Tensor:
+        if len(seeds) != len(cond):
+            raise ModelError(f"{len(cond)} conditions need as many seeds, got {len(seeds)}")
+        return seeded_noise(self.latent_shape, seeds).to(cond.text.device)
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> np.ndarray:

@@ -67,7 +67,9 @@ def dataset() -> PreferenceSet:
     for i in range(3):
         condition = generator.condition([request(rng)])
         sides = generator.sample(
-            Conditioning.stack([condition, condition]), seeds=[2 * i, 2 * i + 1], steps=2
+            Conditioning.stack([condition, condition]),
+            seeds=[2 * i, 2 * i + 1],
+            settings=replace(generator.sampler_settings, steps=2),
         )
         pairs.append(
             PreferencePair(

@@ -9,7 +9,8 @@ from likeness.model.sampling import Guidance
 
 
 def sample(generator: Generator, cond: Conditioning, seeds: list[int], **settings) -> torch.Tensor:
-    return generator.sample(cond, seeds=seeds, steps=3, **settings)
+    chosen = replace(generator.sampler_settings, steps=3, **settings)
+    return generator.sample(cond, seeds=seeds, settings=chosen)
 
 
 def test_same_seed_same_bytes_whatever_the_batch(generator, request_of):

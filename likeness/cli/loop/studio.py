@@ -118,15 +118,14 @@ class Studio:
         cond = encoded[torch.tensor([places[o.condition.id] for o in orders])]
         withheld = {"reference": sampler.reference, "reference_audio": sampler.reference_audio}
         cond = cond.without(**{k: cond.all_rows() for k, kept in withheld.items() if not kept})
+        preset = self.generator.sampler_settings
+        guidance = replace(
+            preset.guidance, audio=sampler.audio_guidance, reference=sampler.reference_guidance
+        )
         latents = self.generator.sample(
             cond,
             seeds=[o.seed for o in orders],
-            steps=sampler.steps,
-            guidance=replace(
-                self.generator.guidance,
-                audio=sampler.audio_guidance,
-                reference=sampler.reference_guidance,
-            ),
+            settings=replace(preset, steps=sampler.steps, guidance=guidance),
         )
         frames = self.generator.decode(latents)
         samples = []
