@@ -8,7 +8,6 @@ from likeness.model import Generator, ModelError
 from likeness.model.audio import log_mel
 from likeness.model.encoding import boxes_by_latent
 from likeness.model.muon import Muon, orthogonalise
-from likeness.model.sampling import Guidance, unipc
 from likeness.model.talking_set import BatchMaker, RegionWeights, TalkingSet
 from likeness.model.training import TrainingConfig, region_weighted_error, train
 from likeness.testbed.scene import VOCABULARY
@@ -116,27 +115,6 @@ def test_muon_goes_downhill():
         weight.square().sum().backward()
         optimiser.step()
     assert float(weight.detach().square().sum()) < first / 10
-
-
-def test_unipc_follows_a_straight_flow_exactly():
-    """With x0 fixed the flow is straight, and any solver must land on x0."""
-    x0, noise = torch.randn(2, 3), torch.randn(2, 3)
-    out = unipc(lambda z, t: (z - x0) / t, noise, steps=5, shift=1.0)
-    torch.testing.assert_close(out, x0, atol=1e-4, rtol=1e-4)
-
-
-def test_guidance_is_nested():
-    values = {"full": 5.0, "no_audio": 3.0, "neither": 2.0, "no_reference": 1.0}
-
-    def combined(**scales: float) -> float:
-        guidance = Guidance(**scales)
-        return float(guidance.combine({n: torch.tensor(values[n]) for n in guidance.branches}))
-
-    assert combined() == 5
-    assert combined(audio=1.8, text=5.0) == pytest.approx(2 + 5 * (3 - 2) + 1.8 * (5 - 3))
-    assert combined(audio=1.8) == pytest.approx(3 + 1.8 * (5 - 3))
-    assert combined(audio=1.8, reference=2.5) == pytest.approx(combined(audio=1.8) + 1.5 * (5 - 1))
-    assert Guidance(reference=2.0).branches == ("full", "no_reference")
 
 
 def test_log_mel_rows_stand_at_their_frames():
