@@ -295,7 +295,6 @@ def _joint_validity(
     if beside:
         parts.append(background if background is not None else everything[:, :1].expand(-1, beside))
     if reference is not None:
-        count = reference.layers[0][0].shape[1]
-        valid = reference.valid
-        parts.append(valid if valid is not None else everything[:, :1].expand(-1, count))
+        seen, count = reference.valid, reference.layers[0][0].shape[1]
+        parts.append(seen if seen is not None else everything[:, :1].expand(-1, count))
     return torch.cat(parts, 1)
