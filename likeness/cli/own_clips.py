@@ -53,7 +53,7 @@ def demo_on_clips(clips: Path, out: Path, *, minutes: float, seed: int) -> None:
         asked = {"films": fingerprint(paths), "minutes": minutes, "seed": seed}
         rewards = RewardSet.load("real")
         with bars("films") as progress:
-            footing = gather(paths, asked, workspace, rewards, TINY.size, progress)
+            footing = gather(paths, asked, workspace, rewards, TINY.height, progress)
         for reason in footing.refused.values():
             say(f"left out: {reason}")
         fit = _fit(workspace, footing, minutes, seed)

@@ -1,6 +1,7 @@
 """Sizes and settings of a generator, and the presets that name them."""
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from likeness.store.errors import LikenessError
@@ -15,7 +16,7 @@ class GeneratorConfig:
     """What a checkpoint is, apart from its weights.
 
     Attributes:
-        size: height and width of a frame in pixels.
+        height, width: of a frame in pixels, multiples of 16 (a token's side).
         frames: video frames of a clip, 1 + 4k.
         reference_frames: how many frames of the reference are looked at by default, 1 + 4k.
         face_margin: by how much of its size a face box grows on each side before token selection
@@ -34,7 +35,8 @@ class GeneratorConfig:
     """
 
     preset: str
-    size: int = 64
+    height: int = 64
+    width: int = 64
     frames: int = 25
     fps: float = 25.0
     reference_frames: int = 17
@@ -55,8 +57,10 @@ class GeneratorConfig:
             value = getattr(self, name)
             if value < 1 or value % 4 != 1:
                 raise ModelError(f"model.{name} must be 1 + 4k, got {value}")
-        if self.size % 16:
-            raise ModelError(f"model.size must be a multiple of 16, got {self.size}")
+        for name in ("height", "width"):
+            value = getattr(self, name)
+            if value < 16 or value % 16:
+                raise ModelError(f"model.{name} must be a multiple of 16, got {value}")
         if self.steps < 1:
             raise ModelError(f"model.steps must be positive, got {self.steps}")
 
@@ -65,9 +69,36 @@ class GeneratorConfig:
         """Latent frames of a clip."""
         return 1 + (self.frames - 1) // 4
 
+    @property
+    def latent_size(self) -> tuple[int, int]:
+        """Height and width of a latent frame."""
+        return self.height // 8, self.width // 8
+
+    @property
+    def token_size(self) -> tuple[int, int]:
+        """Rows and columns of tokens of a frame."""
+        return self.height // 16, self.width // 16
+
     def to_dict(self) -> dict[str, Any]:
         """Plain form for JSON."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "GeneratorConfig":
+        """Read what :meth:`to_dict` gave, or the older form with one `size` for square frames.
+
+        Raises:
+            ModelError: a setting is unknown, missing or out of its range.
+
+        """
+        values = dict(values)
+        if "size" in values:
+            values["height"] = values["width"] = values.pop("size")
+        if unknown := sorted(values.keys() - {f.name for f in fields(cls)}):
+            raise ModelError(f"model.{unknown[0]} is no setting of a generator")
+        if "preset" not in values:
+            raise ModelError("model.preset is missing")
+        return cls(**values)
 
 
 TINY = GeneratorConfig(
@@ -90,4 +121,56 @@ TINY = GeneratorConfig(
     },
 )
 
-PRESETS: dict[str, GeneratorConfig] = {"tiny": TINY}
+
+def _wan(preset: str, *, layers: int, heads: int, ffn: int) -> GeneratorConfig:
+    """TAVR on a Wan2.1 text-to-video model: its published sizes, the paper's clip and sampler.
+
+    flow_shift is that of the scheduler published with the checkpoints (3, for 480 lines); speech is
+    heard as Wav2Vec2-base's 768 features.
+    """
+    return GeneratorConfig(
+        preset=preset,
+        height=480,
+        width=896,
+        frames=81,
+        flow_shift=3.0,
+        text_length=512,
+        transformer={
+            "patch_size": (1, 2, 2),
+            "num_attention_heads": heads,
+            "attention_head_dim": 128,
+            "in_channels": 16,
+            "out_channels": 16,
+            "text_dim": 4096,
+            "audio_dim": 768,
+            "audio_context": 2,
+            "freq_dim": 256,
+            "ffn_dim": ffn,
+            "num_layers": layers,
+            "cross_attn_norm": True,
+            "eps": 1e-6,
+            "rope_max_seq_len": 1024,
+        },
+    )
+
+
+PRESETS: dict[str, GeneratorConfig] = {
+    config.preset: config
+    for config in (
+        TINY,
+        _wan("wan2.1-1.3b", layers=30, heads=12, ffn=8960),
+        _wan("wan2.1-14b", layers=40, heads=40, ffn=13824),
+    )
+}
+
+
+def preset_named(name: str) -> GeneratorConfig:
+    """Return the preset of that name.
+
+    Raises:
+        ModelError: there is none.
+
+    """
+    if name not in PRESETS:
+        raise ModelError(f"no preset called {name!r}; known are {', '.join(PRESETS)}")
+    return PRESETS[name]

@@ -23,11 +23,12 @@ def to_pixels(video: Tensor) -> np.ndarray:
     return ((video.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).numpy()
 
 
-def fit_size(images: Tensor, size: int) -> Tensor:
-    """Resize (N, H, W, C) to size x size, smoothed when it shrinks."""
-    if images.shape[1:3] == (size, size):
+def fit_size(images: Tensor, config: GeneratorConfig) -> Tensor:
+    """Resize (N, H, W, C) to the generator's height and width, smoothed when it shrinks."""
+    size = (config.height, config.width)
+    if images.shape[1:3] == size:
         return images
-    planes = interpolate(images.permute(0, 3, 1, 2), (size, size), mode="bilinear", antialias=True)
+    planes = interpolate(images.permute(0, 3, 1, 2), size, mode="bilinear", antialias=True)
     return planes.permute(0, 2, 3, 1)
 
 
@@ -56,8 +57,9 @@ def reference_tokens(boxes: Tensor, config: GeneratorConfig) -> Tensor:
 
     TAVR, section 3.1: only these are kept, so that the reference's scene can't be copied.
     """
-    grid = (config.size // 16, config.size // 16)
-    return tokens_in_boxes(boxes, grid, config.face_margin, config.face_share).flatten(1)
+    return tokens_in_boxes(boxes, config.token_size, config.face_margin, config.face_share).flatten(
+        1
+    )
 
 
 def encode_background(codec: TinyCodec, pixels: Tensor, hidden: Tensor) -> Tensor:
@@ -67,7 +69,7 @@ def encode_background(codec: TinyCodec, pixels: Tensor, hidden: Tensor) -> Tenso
 
 
 def reference_part(request: Request, config: GeneratorConfig) -> tuple[Tensor, Tensor]:
-    """Frames (1, T, size, size, 3) in -1..1 and boxes (1, T, 4) as fractions of the frame."""
+    """Frames (1, T, H, W, 3) in -1..1 and boxes (1, T, 4) as fractions of the frame."""
     wanted = config.reference_frames
     clip, boxes = request.reference, request.reference_boxes
     if len(clip.frames) < wanted:
@@ -82,7 +84,7 @@ def reference_part(request: Request, config: GeneratorConfig) -> tuple[Tensor, T
         )
     height, width = clip.frames.shape[1:3]
     scale = torch.tensor([width, height, width, height], dtype=torch.float32)
-    frames = fit_size(to_signed(clip.frames[:wanted]), config.size)
+    frames = fit_size(to_signed(clip.frames[:wanted]), config)
     fractions = torch.from_numpy(np.asarray(boxes[:wanted], np.float32)) / scale
     return frames[None], fractions[None]
 
@@ -97,8 +99,8 @@ def encode_requests(
     parts = [reference_part(r, config) for r in requests]
     frames = torch.cat([p[0] for p in parts])
     boxes = boxes_by_latent(torch.cat([p[1] for p in parts]))
-    hidden = torch.stack([_fit_mask(r.hidden, config.size) for r in requests])
-    pixels = torch.cat([fit_size(to_signed(r.background[None]), config.size) for r in requests])
+    hidden = torch.stack([_fit_mask(r.hidden, config) for r in requests])
+    pixels = torch.cat([fit_size(to_signed(r.background[None]), config) for r in requests])
     return Conditioning(
         text=text([r.prompt for r in requests]),
         empty_text=text([""] * len(requests)),
@@ -119,6 +121,6 @@ def _audio_rows(speech: list[np.ndarray], frames: int, config: GeneratorConfig) 
     return torch.from_numpy(np.stack([log_mel(a, frames, config.fps) for a in speech]))
 
 
-def _fit_mask(hidden: np.ndarray, size: int) -> Tensor:
+def _fit_mask(hidden: np.ndarray, config: GeneratorConfig) -> Tensor:
     image = torch.from_numpy(hidden.astype(np.float32))[None, :, :, None]
-    return fit_size(image, size)[0, :, :, 0] > 0.25
+    return fit_size(image, config)[0, :, :, 0] > 0.25

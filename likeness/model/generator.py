@@ -75,7 +75,7 @@ class Generator:
             folder = Path(__file__).parent.parent / "weights" / str(path)
         if not (folder / "config.json").is_file():
             raise ModelError(f"no generator checkpoint at {path}: config.json is not there")
-        config = GeneratorConfig(**json.loads((folder / "config.json").read_text()))
+        config = GeneratorConfig.from_dict(json.loads((folder / "config.json").read_text()))
         transformer = AvatarTransformer3DModel(**config.transformer)
         state = load_file(folder / "transformer.safetensors")
         missing, extra = transformer.load_state_dict(
@@ -125,8 +125,7 @@ class Generator:
     @property
     def latent_shape(self) -> tuple[int, int, int, int]:
         """(C, T, h, w) of a clip."""
-        side = self.config.size // 8
-        return self.codec.channels, self.config.latent_frames, side, side
+        return self.codec.channels, self.config.latent_frames, *self.config.latent_size
 
     def condition(
         self, requests: list[Request], *, reference_frames: int | None = None

@@ -172,15 +172,17 @@ class BatchMaker:
         return latents, cond, self._region_weights(target, weights)
 
     def _fractions(self, boxes: np.ndarray, where: tuple) -> Tensor:
-        return torch.from_numpy(self._windows(boxes, *where)).float() / self.config.size
+        height, width = self.config.height, self.config.width
+        scale = torch.tensor([width, height, width, height], dtype=torch.float32)
+        return torch.from_numpy(self._windows(boxes, *where)).float() / scale
 
     def _region_weights(self, target: tuple, weights: RegionWeights) -> Tensor:
-        side = self.config.size // 8
-        out = torch.full((len(target[0]), self.config.latent_frames, side * side), weights.rest)
+        rows, columns = self.config.latent_size
+        out = torch.full((len(target[0]), self.config.latent_frames, rows * columns), weights.rest)
         regions = ((self.data.boxes, weights.face), (self.data.mouths, weights.mouth))
         for boxes, weight in regions:
             inside = tokens_in_boxes(
-                boxes_by_latent(self._fractions(boxes, target)), (side, side), 0.0
+                boxes_by_latent(self._fractions(boxes, target)), (rows, columns), 0.0
             )
             out[inside] = weight
-        return out.unflatten(2, (side, side))[:, None]
+        return out.unflatten(2, (rows, columns))[:, None]

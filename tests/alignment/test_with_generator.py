@@ -17,7 +17,8 @@ from likeness.store.clip import Clip
 
 CONFIG = replace(
     TINY,
-    size=32,
+    height=32,
+    width=32,
     frames=9,
     reference_frames=5,
     transformer=TINY.transformer
@@ -40,7 +41,7 @@ def fresh() -> Generator:
 
 
 def request(rng: np.random.Generator) -> Request:
-    size, frames = CONFIG.size, CONFIG.frames
+    size, frames = CONFIG.height, CONFIG.frames
     sound = (rng.standard_normal(16_000) * 0.1).astype(np.float32)
     reference = Clip(
         frames=rng.integers(0, 256, (frames, size, size, 3), dtype=np.uint8),
