@@ -80,6 +80,11 @@ VERBS: dict[str, Verb] = {
             help="Draw talking people; make the tiny weights from nothing.",
         ),
         Verb(
+            name="model",
+            target="model:app",
+            help="Describe a generator: tokens, parameters, FLOPs, time.",
+        ),
+        Verb(
             name="weights",
             target="weights:weights",
             help="List the weights, and say where to get what is missing.",

@@ -1,4 +1,4 @@
-"""What a forward of the transformer costs: tokens, floating-point operations, bytes.
+"""What a forward of the transformer costs in floating-point operations and bytes.
 
 Everything follows from sizes by closed formulas; nothing is run. A product of (m, k) and (k, n)
 counts 2 m n k operations and an attention of n queries on m keys 4 n m d, as torch's
@@ -8,26 +8,12 @@ FlopCounterMode counts; norms, rotary positions and activations count nothing.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from likeness.model.audio import AudioEmbedder
-from likeness.model.codec import SPACE, TIME
+from likeness.model.tokens import Streams
 
 HALF_PRECISION = 2  # bytes of a value in bf16
-
-
-class Shape(Protocol):
-    """The part of a generator's configuration that says how large a clip is."""
-
-    height: int
-    width: int
-    frames: int
-    text_length: int
-
-
-def latent_frames(frames: int) -> int:
-    """Latent frames of so many video frames: 1 + (frames - 1) // 4; a rest that fills none goes."""
-    return 1 + (frames - 1) // TIME
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,77 +56,6 @@ class Sizes:
     def audio_tokens(self) -> int:
         """Audio tokens L of a latent frame (TAVR, section 3.1)."""
         return AudioEmbedder.stride + 2 * self.audio_context
-
-
-@dataclass(frozen=True, kw_only=True)
-class Streams:
-    """Tokens of each stream in one forward.
-
-    Attributes:
-        target: of the clip to make; `target_frames` latent frames.
-        motion: of the previous clip's last latents, prepended to the target (TAVR, section 3.1);
-            `motion_frames` latent frames.
-        background: kept ones of the `background_before` of one latent frame.
-        reference: kept ones of the `reference_before` of `reference_frames` latent frames.
-        text: of a prompt.
-
-    """
-
-    target: int
-    target_frames: int
-    motion: int
-    motion_frames: int
-    background: int
-    background_before: int
-    reference: int
-    reference_before: int
-    reference_frames: int
-    text: int
-
-    @classmethod
-    def of(
-        cls,
-        shape: Shape,
-        *,
-        reference_frames: int,
-        face_share: float = 1.0,
-        background_share: float = 1.0,
-        motion_latents: int = 0,
-    ) -> "Streams":
-        """Count tokens of 16 x 16 pixels.
-
-        Args:
-            shape: of the clip; the reference is brought to the same height and width.
-            reference_frames: video frames of the reference.
-            face_share: of the reference's tokens that lie inside the face boxes, 0..1.
-            background_share: of the background's tokens that show something, 0..1.
-            motion_latents: latent frames prepended.
-
-        """
-        frame = (shape.height // (2 * SPACE)) * (shape.width // (2 * SPACE))
-        reference_before = latent_frames(reference_frames) * frame
-        return cls(
-            target=latent_frames(shape.frames) * frame,
-            target_frames=latent_frames(shape.frames),
-            motion=motion_latents * frame,
-            motion_frames=motion_latents,
-            background=round(background_share * frame),
-            background_before=frame,
-            reference=round(face_share * reference_before),
-            reference_before=reference_before,
-            reference_frames=latent_frames(reference_frames),
-            text=shape.text_length,
-        )
-
-    @property
-    def queries(self) -> int:
-        """Tokens of the first call of Reference Self-Attention: target, motion and background."""
-        return self.target + self.motion + self.background
-
-    @property
-    def total(self) -> int:
-        """All tokens after selection, as TAVR's Table 4 counts them."""
-        return self.queries + self.reference
 
 
 @dataclass(frozen=True, kw_only=True)

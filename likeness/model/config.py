@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from likeness.store.errors import LikenessError
 
+MOST_REFERENCE_FRAMES = 48  # at inference (TAVR, section 4.1)
+
 
 class ModelError(LikenessError):
     """The generator can't do what was asked, or its files are not what they should be."""

@@ -6,9 +6,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from likeness.model.accounting import (
     Sizes,
-    Streams,
     cache_bytes,
-    latent_frames,
     layer_bytes,
     reference_forward,
     reference_layer,
@@ -25,6 +23,7 @@ from likeness.model.block import (
 from likeness.model.config import ModelError
 from likeness.model.roofline import GPUS, gpu_named
 from likeness.model.streams import select
+from likeness.model.tokens import Streams, latent_frames
 from likeness.model.transformer import AvatarTransformer3DModel
 
 WAN_14B = Sizes(

@@ -1,0 +1,112 @@
+"""How many tokens each stream of a generation has."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from likeness.model.codec import SPACE, TIME
+from likeness.model.config import MOST_REFERENCE_FRAMES, ModelError
+
+
+class Shape(Protocol):
+    """The part of a generator's configuration that says how large a clip is."""
+
+    height: int
+    width: int
+    frames: int
+    text_length: int
+
+
+def latent_frames(frames: int) -> int:
+    """Latent frames of so many video frames: 1 + (frames - 1) // 4; a rest that fills none goes."""
+    return 1 + (frames - 1) // TIME
+
+
+@dataclass(frozen=True, kw_only=True)
+class Streams:
+    """Tokens of each stream in one forward.
+
+    Attributes:
+        target: of the clip to make; `target_frames` latent frames.
+        motion: of the previous clip's last latents, prepended to the target (TAVR, section 3.1);
+            `motion_frames` latent frames.
+        background: kept ones of the `background_before` of one latent frame.
+        reference: kept ones of the `reference_before` of `reference_frames` latent frames.
+        text: of a prompt.
+
+    """
+
+    target: int
+    target_frames: int
+    motion: int
+    motion_frames: int
+    background: int
+    background_before: int
+    reference: int
+    reference_before: int
+    reference_frames: int
+    text: int
+
+    @classmethod
+    def of(
+        cls,
+        shape: Shape,
+        *,
+        reference_frames: int,
+        face_share: float = 1.0,
+        background_share: float = 1.0,
+        motion_latents: int = 0,
+    ) -> "Streams":
+        """Count tokens of 16 x 16 pixels.
+
+        Args:
+            shape: of the clip; the reference is brought to the same height and width.
+            reference_frames: video frames of the reference.
+            face_share: of the reference's tokens that lie inside the face boxes, above 0 to 1.
+            background_share: of the background's tokens that show something, 0..1.
+            motion_latents: latent frames prepended, fewer than the clip's.
+
+        Raises:
+            ModelError: a number is out of its range, or the reference has no frames or more than
+                the paper tried.
+
+        """
+        if not 1 <= reference_frames <= MOST_REFERENCE_FRAMES:
+            raise ModelError(
+                f"a reference has 1 to {MOST_REFERENCE_FRAMES} frames (TAVR, Figure 3), "
+                f"got {reference_frames}"
+            )
+        if not 0 < face_share <= 1:
+            raise ModelError(
+                f"the face's share of a frame is above 0 and at most 1, got {face_share}"
+            )
+        if not 0 <= background_share <= 1:
+            raise ModelError(f"the background's visible share is 0 to 1, got {background_share}")
+        if not 0 <= motion_latents < latent_frames(shape.frames):
+            raise ModelError(
+                f"motion latents are 0 to {latent_frames(shape.frames) - 1} for a clip of "
+                f"{shape.frames} frames, got {motion_latents}"
+            )
+        frame = (shape.height // (2 * SPACE)) * (shape.width // (2 * SPACE))
+        reference_before = latent_frames(reference_frames) * frame
+        return cls(
+            target=latent_frames(shape.frames) * frame,
+            target_frames=latent_frames(shape.frames),
+            motion=motion_latents * frame,
+            motion_frames=motion_latents,
+            background=round(background_share * frame),
+            background_before=frame,
+            reference=round(face_share * reference_before),
+            reference_before=reference_before,
+            reference_frames=latent_frames(reference_frames),
+            text=shape.text_length,
+        )
+
+    @property
+    def queries(self) -> int:
+        """Tokens of the first call of Reference Self-Attention: target, motion and background."""
+        return self.target + self.motion + self.background
+
+    @property
+    def total(self) -> int:
+        """All tokens after selection, as TAVR's Table 4 counts them."""
+        return self.queries + self.reference
