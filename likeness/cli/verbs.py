@@ -86,8 +86,8 @@ VERBS: dict[str, Verb] = {
         ),
         Verb(
             name="weights",
-            target="weights:weights",
-            help="List the weights, and say where to get what is missing.",
+            target="weights:app",
+            help="List the weights and where to get them; import Wan2.1's.",
         ),
         Verb(
             name="doctor",

@@ -1,10 +1,13 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
-from likeness.cli.console import print_json, say
-from likeness.cli.options import AsJson
+from likeness.cli.console import bars, print_json, say
+from likeness.cli.options import AsJson, family
+
+app = family(invoke_without_command=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,12 +24,8 @@ class Listing:
     needed_by: str
 
 
-def weights(as_json: AsJson = False) -> None:
-    """List the weights, and say where to get what is missing.
-
-    Hashes are computed from the files, so that a damaged one shows. Exit code 1 where one differs
-    from what was published.
-    """
+def weights(as_json: bool) -> None:
+    """List the weights that come with likeness and the published ones."""
     listings = [*_packaged(), *_published()]
     if as_json:
         print_json([asdict(listing) for listing in listings])
@@ -34,6 +33,50 @@ def weights(as_json: AsJson = False) -> None:
         _print(listings)
     if any(listing.state == "differs" for listing in listings):
         raise typer.Exit(1)
+
+
+@app.callback()
+def _weights(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """List the weights, and say where to get what is missing.
+
+    Hashes are computed from the files, so that a damaged one shows. Exit code 1 where one differs
+    from what was published.
+    """
+    if ctx.invoked_subcommand is None:
+        weights(as_json)
+
+
+@app.command("import")
+def import_(
+    preset: Annotated[str, typer.Argument(help="wan2.1-1.3b or wan2.1-14b.")],
+    path: Annotated[
+        Path,
+        typer.Argument(help="Folder of the Wan2.1 transformer, or its one .safetensors file."),
+    ],
+    *,
+    out: Annotated[Path, typer.Option(help="Folder to make for the checkpoint.")],
+    dtype: Annotated[
+        Literal["bf16", "fp16", "fp32"], typer.Option(help="Of the tensors written.")
+    ] = "bf16",
+    seed: Annotated[int, typer.Option(help="Of the new parameters.", min=0, max=2**31 - 1)] = 0,
+) -> None:
+    """Make a Wan2.1 checkpoint ours, in diffusers' or the original layout.
+
+    Every tensor is checked first; what TAVR adds is drawn from the seed and starts at nothing.
+    """
+    import torch
+
+    from likeness.model.config import preset_named
+    from likeness.model.importing import ImportSettings, import_wan
+
+    types = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+    settings = ImportSettings(dtype=types[dtype], seed=seed)
+    with bars("importing") as progress:
+        done = import_wan(preset_named(preset), path, out, settings, progress=progress)
+    say(
+        f"{done.folder}: {done.taken} tensors of Wan2.1 and {done.drawn} new ones (seed {seed}), "
+        f"{done.size / 1e9:.2f} GB in {done.shards} files"
+    )
 
 
 def _packaged() -> list[Listing]:

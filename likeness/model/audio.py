@@ -15,6 +15,7 @@ MELS = 40
 HOP = 160
 WINDOW = 400
 FFT = 512
+SLOT_SCALE = 0.02  # deviation of a slot's embedding as it is drawn
 
 
 @lru_cache(maxsize=1)
@@ -69,7 +70,7 @@ class AudioEmbedder(nn.Module):
         self.context = context
         self.mix = nn.Conv1d(audio_dim, dim, kernel_size=3, padding=1)
         self.project = nn.Sequential(nn.GELU(), nn.Linear(dim, dim), nn.LayerNorm(dim))
-        self.slot = nn.Parameter(torch.randn(self.stride + 2 * context, dim) * 0.02)
+        self.slot = nn.Parameter(torch.randn(self.stride + 2 * context, dim) * SLOT_SCALE)
 
     def forward(self, features: Tensor, latent_frames: int) -> Tensor:
         """(B, frames, audio_dim) to (B, latent_frames, L, D); beyond the ends lies silence."""

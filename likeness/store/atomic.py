@@ -1,5 +1,6 @@
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,11 +34,46 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        with _telling(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            with open(temporary, "rb") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+    finally:
+        if temporary.exists():
+            temporary.unlink()
+
+
+@contextmanager
+def making_folder(path: Path) -> Iterator[Path]:
+    """Make a folder whole or not at all.
+
+    Yields an empty temporary folder beside `path`; when the block ends it takes the place of
+    `path`. When the block fails it is removed with all that is in it.
+
+    Raises:
+        DiskFullError: no room on the disk.
+        WriteError: something is at `path` already, or there is no leave to write there.
+
+    """
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise WriteError(f"{path} is there already: choose another folder, or remove it")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with _telling(path):
+            temporary.mkdir(parents=True)
+            yield temporary
+            os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    """Say of what the system refuses what it means for `path`."""
+    try:
+        yield
     except OSError as error:
         if error.errno in _NO_ROOM:
             raise DiskFullError(
@@ -49,9 +85,6 @@ def replacing(path: Path) -> Iterator[Path]:
                 f"{path} can't be written ({os.strerror(error.errno)}): choose another place"
             ) from error
         raise
-    finally:
-        if temporary.exists():
-            temporary.unlink()
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -105,7 +105,7 @@ def failing(monkeypatch):
     """Make `likeness weights` raise what the test wants."""
 
     def fail_with(error: BaseException) -> None:
-        def weights() -> None:
+        def weights(as_json: bool) -> None:
             raise error
 
         monkeypatch.setattr("likeness.cli.weights.weights", weights)
@@ -150,7 +150,7 @@ def test_an_interruption_says_how_to_go_on(tmp_path: Path):
         "import likeness.cli.weights as module, signal, sys, time\n"
         # A shell's background job ignores the interruption that a person's terminal sends.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "def weights():\n    print('ready', flush=True)\n    time.sleep(60)\n"
+        "def weights(as_json):\n    print('ready', flush=True)\n    time.sleep(60)\n"
         "module.weights = weights\n"
         "from likeness.cli import run\nsys.exit(run(['weights']))\n"
     )
