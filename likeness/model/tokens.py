@@ -1,19 +1,9 @@
 """How many tokens each stream of a generation has."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from likeness.model.codec import SPACE, TIME
-from likeness.model.config import MOST_REFERENCE_FRAMES, ModelError
-
-
-class Shape(Protocol):
-    """The part of a generator's configuration that says how large a clip is."""
-
-    height: int
-    width: int
-    frames: int
-    text_length: int
+from likeness.model.config import MOST_REFERENCE_FRAMES, GeneratorConfig, ModelError
 
 
 def latent_frames(frames: int) -> int:
@@ -49,7 +39,7 @@ class Streams:
     @classmethod
     def of(
         cls,
-        shape: Shape,
+        config: GeneratorConfig,
         *,
         reference_frames: int,
         face_share: float = 1.0,
@@ -59,7 +49,7 @@ class Streams:
         """Count tokens of 16 x 16 pixels.
 
         Args:
-            shape: of the clip; the reference is brought to the same height and width.
+            config: of the clip; the reference is brought to the same height and width.
             reference_frames: video frames of the reference.
             face_share: of the reference's tokens that lie inside the face boxes, above 0 to 1.
             background_share: of the background's tokens that show something, 0..1.
@@ -81,16 +71,16 @@ class Streams:
             )
         if not 0 <= background_share <= 1:
             raise ModelError(f"the background's visible share is 0 to 1, got {background_share}")
-        if not 0 <= motion_latents < latent_frames(shape.frames):
+        if not 0 <= motion_latents < latent_frames(config.frames):
             raise ModelError(
-                f"motion latents are 0 to {latent_frames(shape.frames) - 1} for a clip of "
-                f"{shape.frames} frames, got {motion_latents}"
+                f"motion latents are 0 to {latent_frames(config.frames) - 1} for a clip of "
+                f"{config.frames} frames, got {motion_latents}"
             )
-        frame = (shape.height // (2 * SPACE)) * (shape.width // (2 * SPACE))
+        frame = (config.height // (2 * SPACE)) * (config.width // (2 * SPACE))
         reference_before = latent_frames(reference_frames) * frame
         return cls(
-            target=latent_frames(shape.frames) * frame,
-            target_frames=latent_frames(shape.frames),
+            target=latent_frames(config.frames) * frame,
+            target_frames=latent_frames(config.frames),
             motion=motion_latents * frame,
             motion_frames=motion_latents,
             background=round(background_share * frame),
@@ -98,7 +88,7 @@ class Streams:
             reference=round(face_share * reference_before),
             reference_before=reference_before,
             reference_frames=latent_frames(reference_frames),
-            text=shape.text_length,
+            text=config.text_length,
         )
 
     @property

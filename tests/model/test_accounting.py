@@ -1,4 +1,4 @@
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ from likeness.model.block import (
     forward_target,
     queries_keys_values,
 )
-from likeness.model.config import ModelError
+from likeness.model.config import PRESETS, ModelError
 from likeness.model.roofline import GPUS, gpu_named
 from likeness.model.streams import select
 from likeness.model.tokens import Streams, latent_frames
@@ -40,15 +40,8 @@ WAN_14B = Sizes(
 HEADS = 40
 
 
-@dataclass(frozen=True)
-class Shape:
-    height: int = 480
-    width: int = 896
-    frames: int = 81
-    text_length: int = 512
-
-
-PAPER = Streams.of(Shape(), reference_frames=20)
+CLIP = PRESETS["wan2.1-14b"]
+PAPER = Streams.of(CLIP, reference_frames=20)
 SELECTED = replace(PAPER, reference=755)
 
 
@@ -73,7 +66,7 @@ def test_latent_frames(frames, latents):
 
 def test_selection_and_motion():
     streams = Streams.of(
-        Shape(), reference_frames=20, face_share=0.09, background_share=0.5, motion_latents=2
+        CLIP, reference_frames=20, face_share=0.09, background_share=0.5, motion_latents=2
     )
     assert (streams.reference_before, streams.reference) == (8_400, 756)
     assert (streams.background_before, streams.background) == (1_680, 840)
@@ -121,7 +114,7 @@ def counted_block(streams: Streams) -> tuple[int, int]:
 
 @pytest.mark.parametrize(
     "streams",
-    [PAPER, SELECTED, Streams.of(Shape(), reference_frames=48, face_share=0.2, motion_latents=2)],
+    [PAPER, SELECTED, Streams.of(CLIP, reference_frames=48, face_share=0.2, motion_latents=2)],
     ids=["paper", "selected", "later chunk"],
 )
 def test_torch_counts_the_same_in_a_block(streams):
@@ -148,7 +141,7 @@ def test_torch_counts_the_same_in_reference_self_attention():
 
 
 def test_torch_counts_the_same_in_whole_forwards():
-    shape = Shape(height=64, width=96, frames=9, text_length=7)
+    shape = replace(CLIP, height=64, width=96, frames=9, text_length=7)
     model = AvatarTransformer3DModel(
         num_attention_heads=2,
         attention_head_dim=12,
