@@ -11,14 +11,14 @@ from typing import cast
 import numpy as np
 import torch
 from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from likeness.model.codec import CodecConfig, TinyCodec
 from likeness.model.conditioning import Conditioning, Request
 from likeness.model.config import GeneratorConfig, ModelError
 from likeness.model.encoding import encode_requests, to_pixels, to_signed
-from likeness.model.loading import load_transformer
+from likeness.model.loading import load_transformer, load_whole
 from likeness.model.sampling import Guidance, Velocity, seeded_noise, shifted_times
 from likeness.model.settings import SamplerSettings
 from likeness.model.stochastic import StochasticSampler, Trajectory, rollout
@@ -85,7 +85,7 @@ class Generator:
         if (folder / "transformer").is_dir():
             transformer = load_transformer(folder / "transformer", config)
         else:
-            transformer = _load_whole(folder / "transformer.safetensors", config)
+            transformer = load_whole(folder / "transformer.safetensors", config)
         codec = TinyCodec.load(folder / "codec.safetensors")
         text = TextEncoder.load(folder / "text")
         return cls(config, transformer.eval().requires_grad_(False), codec, text)
@@ -287,20 +287,6 @@ class Generator:
     def load_lora(self, state: dict[str, Tensor]) -> None:
         """Set the adapter's weights; :meth:`add_lora` must have made it."""
         set_peft_model_state_dict(cast(torch.nn.Module, self.transformer), state)
-
-
-def _load_whole(path: Path, config: GeneratorConfig) -> AvatarTransformer3DModel:
-    """Load the transformer that :meth:`Generator.save` wrote, in single precision."""
-    transformer = AvatarTransformer3DModel(**config.transformer)
-    missing, extra = transformer.load_state_dict(
-        {k: v.float() for k, v in load_file(path).items()}, strict=False
-    )
-    if missing or extra:
-        raise ModelError(
-            f"{path} does not fit preset {config.preset}: "
-            f"missing {missing[:3]}, left over {extra[:3]}"
-        )
-    return transformer
 
 
 def _branch(cond: Conditioning, name: str) -> Conditioning:

@@ -1,7 +1,9 @@
-"""The transformer from its files, without ever being in memory twice."""
+"""The transformer from its files."""
 
 from collections.abc import Mapping
 from pathlib import Path
+
+from safetensors.torch import load_file
 
 from likeness.model.config import GeneratorConfig, ModelError
 from likeness.model.parameters import is_added, skeleton
@@ -26,6 +28,25 @@ def load_transformer(folder: Path, config: GeneratorConfig) -> AvatarTransformer
     check_tensors(folder, files, names, model, new=False)
     model.load_state_dict({name: files.read(name) for name in names}, assign=True)
     return model.eval().requires_grad_(False)
+
+
+def load_whole(path: Path, config: GeneratorConfig) -> AvatarTransformer3DModel:
+    """Load the one file that :meth:`Generator.save` wrote, in single precision.
+
+    Raises:
+        ModelError: tensors are missing or left over.
+
+    """
+    transformer = AvatarTransformer3DModel(**config.transformer)
+    missing, extra = transformer.load_state_dict(
+        {k: v.float() for k, v in load_file(path).items()}, strict=False
+    )
+    if missing or extra:
+        raise ModelError(
+            f"{path} does not fit preset {config.preset}: "
+            f"missing {missing[:3]}, left over {extra[:3]}"
+        )
+    return transformer
 
 
 def check_tensors(
