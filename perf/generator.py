@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -83,10 +84,11 @@ def inference(generator: Generator, asked: list[Request]) -> None:
     cond = generator.condition(asked)
     noise, t = torch.randn(CLIPS, *generator.latent_shape), torch.full((CLIPS,), 0.5)
     shared = generator.encode_reference(cond)
-    latents = generator.sample(cond, seeds=list(range(CLIPS)), steps=1)
+    latents = torch.randn(CLIPS, *generator.latent_shape)
 
     def sample(guidance: Guidance) -> object:
-        return generator.sample(cond, seeds=list(range(CLIPS)), steps=STEPS, guidance=guidance)
+        settings = replace(generator.sampler_settings, steps=STEPS, guidance=guidance)
+        return generator.sample(cond, seeds=list(range(CLIPS)), settings=settings)
 
     rows = {
         "encode the condition": lambda: generator.condition(asked),

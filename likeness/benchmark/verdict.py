@@ -102,7 +102,7 @@ def _guard(
     allowed = f"{100 * tolerance:g} %"
     if gain(share[0]) < -tolerance:
         return False, f"{said}, worse by more than the {allowed} allowed", None
-    said += f", within the {allowed} allowed"
+    said += ", no loss" if gain(share[0]) >= 0 else f", within the {allowed} allowed"
     worst = min(gain(share[1]), gain(share[2]))
     if math.isnan(worst):
         return True, said, f"With fewer than two people, {label} has no interval."

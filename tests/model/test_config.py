@@ -10,6 +10,7 @@ from diffusers import WanTransformer3DModel
 from likeness.model import Generator, GeneratorConfig, ModelError
 from likeness.model.config import PRESETS, preset_named
 from likeness.model.parameters import is_added, parts_of, skeleton
+from likeness.model.settings import SamplerSettings
 from likeness.store.weights import packaged
 
 WAN = {"wan2.1-1.3b": 1_418_996_800, "wan2.1-14b": 14_288_491_584}  # published parameters
@@ -85,7 +86,7 @@ def test_frames_need_not_be_square(generator, request_of):
     assert cond.background.shape[-2:] == (6, 12)
     assert cond.reference_keep.shape[1] == 3 * 3 * 6
     assert cond.hidden_pixels.shape == (1, 48, 96)
-    latents = made.sample(cond, seeds=[1], steps=2)
+    latents = made.sample(cond, seeds=[1], settings=SamplerSettings(steps=2))
     assert made.decode(latents).shape == (1, 25, 48, 96, 3)
 
 

@@ -25,6 +25,7 @@ from likeness.model.config import PRESETS
 from likeness.model.importing import ImportSettings, import_wan
 from likeness.model.loading import load_transformer
 from likeness.model.parameters import is_added
+from likeness.model.settings import SamplerSettings
 from likeness.model.tensor_files import INDEX, STEM, Entry, TensorFiles, write_shards
 from likeness.model.transformer import AvatarTransformer3DModel
 from likeness.model.wan import PREFIX, names_of
@@ -151,7 +152,9 @@ def test_a_generator_loads_an_imported_transformer(generator, request_of, tmp_pa
     generator.codec.save(tmp_path / "ours" / "codec.safetensors")
     generator.text.save(tmp_path / "ours" / "text")
     loaded = Generator.load(tmp_path / "ours")
-    latents = loaded.sample(loaded.condition([request_of(0)]), seeds=[1], steps=2)
+    latents = loaded.sample(
+        loaded.condition([request_of(0)]), seeds=[1], settings=SamplerSettings(steps=2)
+    )
     assert torch.isfinite(latents).all()
 
 
