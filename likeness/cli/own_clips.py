@@ -26,6 +26,10 @@ from likeness.store.workspace import Workspace
 
 BASE = "tiny"
 RECIPE = "own_clips_masked_dpo"
+# Fitted to a handful of people, the generator knows them without a reference: guidance by it
+# lowers the identity there, so pairs are of several noises.
+SAMPLER = Sampler(steps=12, reference_guidance=1.0)
+MINING = Sampler(steps=8, audio_guidance=1.0, reference_guidance=1.0)
 DRAWS = 24  # pairs of takes of each person to fit to
 LEARNT, HELD_OUT = 3, 3  # windows of each stretch to mine from, of each film to measure on
 PLAIN = (
@@ -85,7 +89,7 @@ def _turn(workspace: Workspace, fit: Fit, rewards: RewardSet, seed: int) -> Turn
         base_path=str(fit.generator.relative_to(workspace.path)),
         rewards=rewards,
         recipe=with_seed(load_recipe(RECIPE), seed),
-        config=TurnConfig(sampler=Sampler(steps=12), seed=seed),
+        config=TurnConfig(noises=4, mining_samplers=(MINING,), sampler=SAMPLER, seed=seed),
         bars=bars,
     )
 
