@@ -17,7 +17,7 @@ from torch.nn.functional import silu
 
 TIME, SPACE = 4, 8
 BLOCK = TIME * SPACE * SPACE * 3
-TOKEN = 16  # pixels: a generator's token is 2 x 2 blocks
+TOKEN = 2 * SPACE  # pixels: a generator's token is 2 x 2 blocks
 PLACE = 4
 
 

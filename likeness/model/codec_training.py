@@ -15,6 +15,7 @@ from likeness.model.drafting import Drafts
 from likeness.model.encoding import boxes_by_latent, to_signed
 from likeness.model.streams import tokens_in_boxes
 from likeness.model.talking_set import RegionWeights, TalkingSet
+from likeness.store.atomic import replacing
 from likeness.store.progress import Progress, silent
 
 
@@ -137,14 +138,13 @@ def fit_decoder(
         loss = _decoder_step(codec, lesson, data, config, step, optimiser)
         progress(step + 1, config.steps, f"decoder loss {loss:.4f}")
         if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
-            unfinished = state.with_suffix(".partial")
             saved = {
                 "codec": codec.state_dict(),
                 "optimiser": optimiser.state_dict(),
                 "step": step + 1,
             }
-            torch.save(saved, unfinished)
-            unfinished.replace(state)
+            with replacing(state) as unfinished:
+                torch.save(saved, unfinished)
     codec.eval().requires_grad_(False)
 
 

@@ -13,6 +13,11 @@ class ModelError(LikenessError):
     """The generator can't do what was asked, or its files are not what they should be."""
 
 
+def latent_frames(frames: int) -> int:
+    """Latent frames of so many video frames: 1 + (frames - 1) // 4; a rest that fills none goes."""
+    return 1 + (frames - 1) // 4
+
+
 @dataclass(frozen=True, kw_only=True)
 class GeneratorConfig:
     """What a checkpoint is, apart from its weights.
@@ -69,7 +74,7 @@ class GeneratorConfig:
     @property
     def latent_frames(self) -> int:
         """Latent frames of a clip."""
-        return 1 + (self.frames - 1) // 4
+        return latent_frames(self.frames)
 
     @property
     def latent_size(self) -> tuple[int, int]:

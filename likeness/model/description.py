@@ -18,7 +18,7 @@ from likeness.model.accounting import (
 from likeness.model.config import GeneratorConfig
 from likeness.model.parameters import Part, parts_of, skeleton
 from likeness.model.roofline import Gpu
-from likeness.model.sampling import Guidance
+from likeness.model.settings import SamplerSettings
 from likeness.model.tokens import Streams
 
 
@@ -112,12 +112,7 @@ def describe(
     once = reference_forward(sizes, streams, frames=reference_frames)
     moved = layer_bytes(sizes, streams, parameters=block)
     cached_layer = gpu.seconds(flops=target.total, moved=moved)
-    guidance = Guidance(
-        audio=config.audio_guidance,
-        text=config.text_guidance,
-        reference=config.reference_guidance,
-    )
-    branches = len(guidance.branches)
+    branches = len(SamplerSettings.of(config).guidance.branches)
     around = gpu.seconds(flops=forward - sizes.layers * target.total, moved=0)
     a_forward = sizes.layers * cached_layer + around
     a_reference = gpu.seconds(flops=once, moved=sizes.layers * HALF_PRECISION * block)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from likeness.model.generator import Generator
 from likeness.model.talking_set import BatchMaker, RegionWeights, TalkingSet
+from likeness.store.atomic import replacing
 from likeness.store.progress import Progress, silent
 
 
@@ -48,9 +49,8 @@ class Drafts:
 
     def save(self, path: Path) -> None:
         """Write both tensors, at once or not at all."""
-        partial = path.with_suffix(".partial")
-        torch.save({"latents": self.latents, "where": self.where}, partial)
-        partial.replace(path)
+        with replacing(path) as partial:
+            torch.save({"latents": self.latents, "where": self.where}, partial)
 
     @classmethod
     def load(cls, path: Path) -> "Drafts":

@@ -19,7 +19,7 @@ from likeness.model.conditioning import Conditioning, Request
 from likeness.model.config import GeneratorConfig, ModelError
 from likeness.model.encoding import encode_requests, to_pixels, to_signed
 from likeness.model.loading import load_transformer, load_whole
-from likeness.model.sampling import Guidance, Velocity, seeded_noise, shifted_times
+from likeness.model.sampling import Velocity, seeded_noise, shifted_times
 from likeness.model.settings import SamplerSettings
 from likeness.model.stochastic import StochasticSampler, Trajectory, rollout
 from likeness.model.streams import select
@@ -114,13 +114,7 @@ class Generator:
     @property
     def sampler_settings(self) -> SamplerSettings:
         """The preset's: UniPC under its guidance."""
-        config = self.config
-        guidance = Guidance(
-            audio=config.audio_guidance,
-            text=config.text_guidance,
-            reference=config.reference_guidance,
-        )
-        return SamplerSettings(steps=config.steps, shift=config.flow_shift, guidance=guidance)
+        return SamplerSettings.of(self.config)
 
     @property
     def latent_shape(self) -> tuple[int, int, int, int]:

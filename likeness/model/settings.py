@@ -5,7 +5,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from likeness.model.config import ModelError
+from likeness.model.config import GeneratorConfig, ModelError
 from likeness.model.sampling import Guidance, Velocity, euler, unipc
 from likeness.model.stochastic import CPS, DanceSDE, FlowSDE, StochasticSampler
 from likeness.store.progress import Progress
@@ -59,6 +59,16 @@ class SamplerSettings:
             raise ModelError(f"shift must be positive, got {self.shift}")
         if isinstance(self.sampler, StochasticSampler):
             self.sampler.stochastic_steps(self.steps)
+
+    @classmethod
+    def of(cls, config: GeneratorConfig) -> "SamplerSettings":
+        """Take a preset's: UniPC under its guidance."""
+        guidance = Guidance(
+            audio=config.audio_guidance,
+            text=config.text_guidance,
+            reference=config.reference_guidance,
+        )
+        return cls(steps=config.steps, shift=config.flow_shift, guidance=guidance)
 
     @property
     def method(self) -> Solver | StochasticSampler:

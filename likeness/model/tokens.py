@@ -1,14 +1,14 @@
 """How many tokens each stream of a generation has."""
 
+import math
 from dataclasses import dataclass
 
-from likeness.model.codec import SPACE, TIME
-from likeness.model.config import MOST_REFERENCE_FRAMES, GeneratorConfig, ModelError
-
-
-def latent_frames(frames: int) -> int:
-    """Latent frames of so many video frames: 1 + (frames - 1) // 4; a rest that fills none goes."""
-    return 1 + (frames - 1) // TIME
+from likeness.model.config import (
+    MOST_REFERENCE_FRAMES,
+    GeneratorConfig,
+    ModelError,
+    latent_frames,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,16 +71,16 @@ class Streams:
             )
         if not 0 <= background_share <= 1:
             raise ModelError(f"the background's visible share is 0 to 1, got {background_share}")
-        if not 0 <= motion_latents < latent_frames(config.frames):
+        if not 0 <= motion_latents < config.latent_frames:
             raise ModelError(
-                f"motion latents are 0 to {latent_frames(config.frames) - 1} for a clip of "
+                f"motion latents are 0 to {config.latent_frames - 1} for a clip of "
                 f"{config.frames} frames, got {motion_latents}"
             )
-        frame = (config.height // (2 * SPACE)) * (config.width // (2 * SPACE))
+        frame = math.prod(config.token_size)
         reference_before = latent_frames(reference_frames) * frame
         return cls(
-            target=latent_frames(config.frames) * frame,
-            target_frames=latent_frames(config.frames),
+            target=config.latent_frames * frame,
+            target_frames=config.latent_frames,
             motion=motion_latents * frame,
             motion_frames=motion_latents,
             background=round(background_share * frame),

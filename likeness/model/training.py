@@ -13,6 +13,7 @@ from likeness.model.config import ModelError
 from likeness.model.generator import Generator
 from likeness.model.muon import Muon, split_parameters
 from likeness.model.talking_set import BatchMaker, RegionWeights, TalkingSet
+from likeness.store.atomic import replacing
 from likeness.store.progress import Progress, silent
 
 
@@ -151,9 +152,8 @@ class FlowMatching:
             "muon": self.muon.state_dict(),
             "adam": self.adam.state_dict(),
         }
-        partial = path.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(path)
+        with replacing(path) as partial:
+            torch.save(state, partial)
 
     def load(self, path: Path) -> None:
         """Continue from :meth:`save`; a state of other settings is refused."""

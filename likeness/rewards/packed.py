@@ -9,6 +9,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from likeness.store.atomic import replacing
 from likeness.store.errors import LikenessError
 from likeness.store.weights import file_hash
 
@@ -41,12 +42,10 @@ def pack(path: Path, kind: str, tensors: dict[str, torch.Tensor], settings: dict
         name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
         for name, tensor in sorted(tensors.items())
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
     # one entry: safetensors writes several in random order
     header = json.dumps({"kind": kind, "settings": settings}, sort_keys=True)
-    save_file(halved, partial, metadata={HEADER: header})
-    partial.replace(path)
+    with replacing(path) as partial:
+        save_file(halved, partial, metadata={HEADER: header})
 
 
 def unpack(path: Path, kind: str) -> Packed:

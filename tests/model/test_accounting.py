@@ -20,10 +20,10 @@ from likeness.model.block import (
     forward_target,
     queries_keys_values,
 )
-from likeness.model.config import PRESETS, ModelError
+from likeness.model.config import PRESETS, ModelError, latent_frames
 from likeness.model.roofline import GPUS, gpu_named
 from likeness.model.streams import select
-from likeness.model.tokens import Streams, latent_frames
+from likeness.model.tokens import Streams
 from likeness.model.transformer import AvatarTransformer3DModel
 
 WAN_14B = Sizes(
