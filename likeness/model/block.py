@@ -104,9 +104,10 @@ def forward_target(  # noqa: PLR0913, PLR0917 checkpointing wants plain argument
     reference: KeyValue | None,
     valid: Tensor | None,
     heard: Tensor | None,
-    grid: tuple[int, int, int],
+    target: int,
 ) -> Tensor:
-    """One block over [target, background] (TAVR eq. 2, the first call, then eq. 3-5)."""
+    """One block over [motion, target, background] (TAVR eq. 2, the first call, then eq. 3-5)."""
+    rows = [row for row in rows if row[0] < row[1]]
     modulations = [block.modulation(row) for _, _, row in rows]
     parts = [x[:, a:b] for a, b, _ in rows]
     inputs = [block.attention_input(p, m) for p, m in zip(parts, modulations, strict=True)]
@@ -118,11 +119,9 @@ def forward_target(  # noqa: PLR0913, PLR0917 checkpointing wants plain argument
         [m[2].expand(-1, b - a, -1) for m, (a, b, _) in zip(modulations, rows, strict=True)], 1
     )
     x = block.after_attention(x, out, gate, text)
-    parts = [x[:, a:b] for a, b, _ in rows]
     if heard is not None:
-        frames = grid[0]
-        by_frame = parts[0].unflatten(1, (frames, -1)).flatten(0, 1)
-        parts[0] = (
-            block.hear(by_frame, heard.flatten(0, 1)).unflatten(0, (-1, frames)).flatten(1, 2)
-        )
+        by_frame = x[:, :target].unflatten(1, (heard.shape[1], -1)).flatten(0, 1)
+        heard_to = block.hear(by_frame, heard.flatten(0, 1)).unflatten(0, (len(x), -1))
+        x = torch.cat([heard_to.flatten(1, 2), x[:, target:]], 1)
+    parts = [x[:, a:b] for a, b, _ in rows]
     return torch.cat([block.feed_forward(p, m) for p, m in zip(parts, modulations, strict=True)], 1)

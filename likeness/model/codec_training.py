@@ -35,7 +35,7 @@ class CodecTraining:
     """
 
     windows: int = 600
-    steps: int = 800
+    steps: int = 1000
     batch: int = 8
     frames: int = 9
     drafts: int = 3

@@ -1,11 +1,13 @@
 """What a generation is asked for, as tensors: c = {a_drv, R_id, C_aux} of TAVR eq. 1."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from likeness.model.config import latent_frames
 from likeness.store.clip import Clip
 
 
@@ -46,6 +48,8 @@ class Conditioning:
         reference_audio: (B, frames_ref, D_audio) of the reference's own speech.
         hidden: (B, 1, 1, h, w) share of each latent cell that the person may cover, 0..1.
         hidden_pixels: (B, H, W) bool, the same in pixels.
+        motion: (B, C, M, h, w) latents of what went before, or None at a clip's beginning. The
+            driving speech then starts at the first of these, with its last video frame.
 
     """
 
@@ -59,13 +63,21 @@ class Conditioning:
     reference_audio: Tensor
     hidden: Tensor
     hidden_pixels: Tensor
+    motion: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.text)
 
-    def map(self, function) -> "Conditioning":
+    @property
+    def new_frames(self) -> int:
+        """Latent frames to generate: those that the driving speech covers, without the motion."""
+        known = 0 if self.motion is None else self.motion.shape[2]
+        return latent_frames(self.audio.shape[1]) - known
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> "Conditioning":
         """Apply a function to every tensor."""
-        return Conditioning(**{f.name: function(getattr(self, f.name)) for f in fields(self)})
+        tensors = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Conditioning(**{n: None if t is None else function(t) for n, t in tensors.items()})
 
     def __getitem__(self, rows: slice | list[int] | Tensor) -> "Conditioning":
         return self.map(lambda tensor: tensor[rows])
@@ -81,8 +93,9 @@ class Conditioning:
     @staticmethod
     def stack(parts: "list[Conditioning]") -> "Conditioning":
         """Concatenate batches of one shape."""
+        columns = {f.name: [getattr(p, f.name) for p in parts] for f in fields(Conditioning)}
         return Conditioning(
-            **{f.name: torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Conditioning)}
+            **{n: None if rows[0] is None else torch.cat(rows) for n, rows in columns.items()}
         )
 
     def without(
@@ -109,3 +122,12 @@ class Conditioning:
     def all_rows(self, value: bool = True) -> Tensor:
         """Make a (B,) mask for :meth:`without`."""
         return torch.full((len(self),), value, device=self.text.device)
+
+
+def anchored(cond: Conditioning, anchor: Tensor) -> Conditioning:
+    """Put a whole latent frame (B, C, 1, h, w) in the place of the masked background.
+
+    It is that of the first frame of the first chunk, in the further chunks of a long clip (TAVR,
+    section 3.1): it fixes the person's and the scene's looks, so that errors don't add up.
+    """
+    return replace(cond, background=anchor, background_keep=torch.ones_like(cond.background_keep))

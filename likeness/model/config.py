@@ -37,6 +37,8 @@ class GeneratorConfig:
         reference_guidance: of the sampler; above 1 the clip comes closer to the reference's
             person for one forward more a step. The paper has none.
         text_length: tokens of a prompt.
+        motion_latents: of the clip so far, at the beginning of each further chunk of a long clip
+            (TAVR, section 3.1: the final two).
         transformer: arguments of AvatarTransformer3DModel.
 
     """
@@ -57,6 +59,7 @@ class GeneratorConfig:
     text_guidance: float = 5.0
     reference_guidance: float = 1.0
     text_length: int = 24
+    motion_latents: int = 2
     transformer: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -125,6 +128,7 @@ TINY = GeneratorConfig(
         "freq_dim": 128,
         "ffn_dim": 768,
         "num_layers": 5,
+        "refiner_width": 96,
     },
 )
 

@@ -151,6 +151,7 @@ class Generator:
             audio=cond.audio,
             background=(cond.background, select(cond.background_keep)),
             reference=reference,
+            motion=cond.motion,
         )
         if self.config.prediction == "velocity":
             return out
@@ -236,7 +237,9 @@ class Generator:
     def _noise(self, cond: Conditioning, seeds: list[int]) -> Tensor:
         if len(seeds) != len(cond):
             raise ModelError(f"{len(cond)} conditions need as many seeds, got {len(seeds)}")
-        return seeded_noise(self.latent_shape, seeds).to(cond.text.device)
+        channels, _, height, width = self.latent_shape
+        shape = (channels, cond.new_frames, height, width)
+        return seeded_noise(shape, seeds).to(cond.text.device)
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> np.ndarray:

@@ -126,7 +126,7 @@ def _kept_type(name: str, wanted: torch.dtype) -> torch.dtype:
 def _drawn(model: AvatarTransformer3DModel, name: str, seed: int) -> Tensor:
     """Draw a new parameter as the model's class would, from the seed and its module's name."""
     shape = model.get_parameter(name).shape
-    if name == "stream_embedding" or ".attn_audio.to_out." in name:
+    if name == "stream_embedding" or ".attn_audio.to_out." in name or "refiner.outward" in name:
         return torch.zeros(shape)
     module, _, leaf = name.rpartition(".")
     with torch.random.fork_rng(devices=[]):

@@ -7,13 +7,14 @@ from accelerate import init_empty_weights
 from likeness.model.config import GeneratorConfig
 from likeness.model.transformer import AvatarTransformer3DModel
 
-ADDED = ("audio_embedder.", "stream_embedding", "attn_audio.", "norm_audio.")
+ADDED = ("audio_embedder.", "stream_embedding", "attn_audio.", "norm_audio.", "refiner.")
 
 _PARTS = (  # the first that a name contains is its part
     ("audio_embedder.", "audio embedder"),
     ("attn_audio.", "audio cross-attention"),
     ("norm_audio.", "audio cross-attention"),
     ("stream_embedding", "stream embedding"),
+    ("refiner.", "refiner"),
     ("patch_embedding.", "patch embedding"),
     ("text_embedder.", "text embedder"),
     ("condition_embedder.time", "time embedder"),

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from likeness.model.audio import log_mel
-from likeness.model.conditioning import Conditioning
+from likeness.model.codec import TIME
+from likeness.model.conditioning import Conditioning, anchored
 from likeness.model.config import GeneratorConfig, ModelError
 from likeness.model.encoding import (
     background_tokens,
@@ -83,7 +84,15 @@ class TalkingSet:
 
 @dataclass(frozen=True, kw_only=True)
 class Draw:
-    """Which windows of which takes make a batch; all (B,) int."""
+    """Which windows of which takes make a batch; arrays are (B,) int.
+
+    Attributes:
+        reference_frames: video frames of the reference.
+        motion: latent frames of the target window that are given, as in the further chunks of a
+            long clip; its first frame is then inside a take.
+        anchor_start: of a whole frame of the target's take that stands in for the background.
+
+    """
 
     person: np.ndarray
     target_scene: np.ndarray
@@ -91,6 +100,8 @@ class Draw:
     target_start: np.ndarray
     reference_start: np.ndarray
     reference_frames: int
+    motion: int = 0
+    anchor_start: np.ndarray | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,17 +131,28 @@ class BatchMaker:
         self.text = text.unflatten(0, (people, scenes))
         self.empty = generator.text([""])
 
-    def draw(self, rng: np.random.Generator, batch: int, reference_frames: list[int]) -> Draw:
+    def draw(
+        self,
+        rng: np.random.Generator,
+        batch: int,
+        reference_frames: list[int],
+        *,
+        motion: int = 0,
+        anchor: bool = False,
+    ) -> Draw:
         """Draw windows: reference and target from different scenes of one person."""
         people, scenes, frames = self.data.frames.shape[:3]
         wanted = int(rng.choice(reference_frames))
         target_scene = rng.integers(scenes, size=batch)
         shift = rng.integers(1, scenes, size=batch)
+        first = TIME if motion else 0
         return Draw(
+            motion=motion,
+            anchor_start=rng.integers(frames, size=batch) if anchor else None,
             person=rng.integers(people, size=batch),
             target_scene=target_scene,
             reference_scene=(target_scene + shift) % scenes,
-            target_start=rng.integers(frames - self.config.frames + 1, size=batch),
+            target_start=rng.integers(first, frames - self.config.frames + 1, size=batch),
             reference_start=rng.integers(frames - wanted + 1, size=batch),
             reference_frames=wanted,
         )
@@ -144,7 +166,10 @@ class BatchMaker:
 
     @torch.no_grad()
     def make(self, draw: Draw, weights: RegionWeights) -> tuple[Tensor, Conditioning, Tensor]:
-        """Latents (B, C, T, h, w), their conditions, and the loss weight (B, 1, T, h, w)."""
+        """Latents (B, C, T, h, w), their conditions, and the loss weight (B, 1, T, h, w).
+
+        T leaves the draw's motion out, which is part of the conditions.
+        """
         data = self.data
         target = (draw.person, draw.target_scene, (draw.target_start, self.config.frames))
         reference = (
@@ -152,7 +177,7 @@ class BatchMaker:
             draw.reference_scene,
             (draw.reference_start, draw.reference_frames),
         )
-        latents = self.codec.encode(to_signed(self._windows(data.frames, *target)))
+        latents = self._target_latents(draw)
         boxes = boxes_by_latent(self._fractions(data.boxes, reference))
         hidden = torch.from_numpy(np.asarray(data.hidden[draw.person, draw.target_scene]))
         plates = to_signed(np.asarray(data.backgrounds[draw.person, draw.target_scene]))
@@ -168,8 +193,20 @@ class BatchMaker:
             reference_audio=torch.from_numpy(self._windows(self.speech, *reference)),
             hidden=torch.nn.functional.avg_pool2d(hidden[:, None].float(), 8)[:, :, None],
             hidden_pixels=hidden,
+            motion=latents[:, :, : draw.motion] if draw.motion else None,
         )
-        return latents, cond, self._region_weights(target, weights)
+        if draw.anchor_start is not None:
+            where = (draw.person, draw.target_scene, (draw.anchor_start, 1))
+            cond = anchored(cond, self.codec.encode(to_signed(self._windows(data.frames, *where))))
+        weight = self._region_weights(target, weights)
+        return latents[:, :, draw.motion :], cond, weight[:, :, draw.motion :]
+
+    def _target_latents(self, draw: Draw) -> Tensor:
+        """(B, C, T, h, w); inside a take its first latent frame covers TIME frames like any."""
+        early = TIME if draw.motion else 0
+        window = (draw.target_start - early, self.config.frames + early)
+        frames = self._windows(self.data.frames, draw.person, draw.target_scene, window)
+        return self.codec.encode(to_signed(frames))[:, :, early // TIME :]
 
     def _fractions(self, boxes: np.ndarray, where: tuple) -> Tensor:
         height, width = self.config.height, self.config.width

@@ -1,7 +1,7 @@
 """Flow-matching training of the generator (TAVR eq. 6)."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,10 @@ class TrainingConfig:
         drop_text, drop_audio: share of rows trained without, for the two guidances.
         drop_reference, drop_reference_audio: share of rows without, so that "no reference" is a
             condition the model knows (and a row of the board).
+        continued: share of batches that go on from motion latents, as long clips do.
+        motion_noise: these get noise of a level drawn from 0 to this, as generated ones have their
+            faults.
+        anchored: share of the continued batches with the global anchor for a background.
         warmup, decay: steps over which the learning rate rises, and at the end falls to zero;
             between them it is level, so runs of different lengths share their beginning to the bit.
         time_location: of the logit-normal times; above 0 more of them are near noise, where the
@@ -36,7 +40,7 @@ class TrainingConfig:
 
     """
 
-    steps: int = 4000
+    steps: int = 4200
     batch: int = 16
     muon_lr: float = 4e-3
     adam_lr: float = 2e-3
@@ -51,6 +55,9 @@ class TrainingConfig:
     drop_audio: float = 0.1
     drop_reference: float = 0.1
     drop_reference_audio: float = 0.1
+    continued: float = 0.25
+    motion_noise: float = 0.3
+    anchored: float = 0.5
     regions: RegionWeights = field(default_factory=RegionWeights)
     save_every: int = 200
     seed: int = 0
@@ -59,7 +66,8 @@ class TrainingConfig:
         for name in ("steps", "batch", "save_every"):
             if getattr(self, name) < 1:
                 raise ModelError(f"training.{name} must be positive, got {getattr(self, name)}")
-        for name in ("drop_text", "drop_audio", "drop_reference", "drop_reference_audio"):
+        shares = ("drop_text", "drop_audio", "drop_reference", "drop_reference_audio")
+        for name in (*shares, "continued", "anchored"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ModelError(f"training.{name} must be in 0..1, got {getattr(self, name)}")
 
@@ -93,6 +101,15 @@ def drop_conditions(
     )
 
 
+def blur_motion(cond: Conditioning, most: float, generator: torch.Generator) -> Conditioning:
+    """Add noise to the motion latents, of a level of 0 to ``most`` a row."""
+    if cond.motion is None:
+        return cond
+    level = most * torch.rand(len(cond), 1, 1, 1, 1, generator=generator)
+    noise = torch.randn(cond.motion.shape, generator=generator)
+    return replace(cond, motion=cond.motion + level * noise)
+
+
 class FlowMatching:
     """The state of a run: weights, their average, two optimisers and the step."""
 
@@ -111,8 +128,17 @@ class FlowMatching:
         """Loss of this step's batch; everything random comes from (seed, step)."""
         rng = np.random.default_rng([self.config.seed, self.step])
         chance = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        draw = self.maker.draw(rng, self.config.batch, list(self.config.reference_frames))
-        clean, cond, weight = self.maker.make(draw, self.config.regions)
+        config = self.config
+        go_on, with_anchor = rng.random(2) < (config.continued, config.anchored)
+        draw = self.maker.draw(
+            rng,
+            config.batch,
+            list(config.reference_frames),
+            motion=self.generator.config.motion_latents if go_on else 0,
+            anchor=bool(go_on and with_anchor),
+        )
+        clean, cond, weight = self.maker.make(draw, config.regions)
+        cond = blur_motion(cond, config.motion_noise, chance)
         cond = drop_conditions(cond, self.config, chance)
         t = draw_times(len(clean), self.config.time_location, chance)
         noise = torch.randn(clean.shape, generator=chance)

@@ -6,7 +6,6 @@ background or audio the output is Wan's.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
@@ -33,32 +32,9 @@ from likeness.model.block import (
     forward_target,
     queries_keys_values,
 )
+from likeness.model.cache import ReferenceCache
+from likeness.model.refiner import LatentRefiner
 from likeness.model.streams import Selection, patch_grid
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReferenceCache:
-    """Keys and values of the reference tokens, a pair for each block.
-
-    The reference stream never looks at the target (TAVR eq. 2, second call) and its timestep is a
-    constant, so one cache serves every step and every guidance branch of a generation.
-    """
-
-    layers: tuple[KeyValue, ...]  # each (B, N_ref, heads, head_dim)
-    valid: Tensor | None  # (B, N_ref) bool, None when no row is padded
-
-    def repeat(self, seen: Sequence[bool]) -> "ReferenceCache":
-        """Repeat along the batch, once a guidance branch; ``seen`` says which look at it."""
-        times = len(seen)
-        layers = tuple((k.repeat(times, 1, 1, 1), v.repeat(times, 1, 1, 1)) for k, v in self.layers)
-        if self.valid is None and all(seen):
-            return ReferenceCache(layers=layers, valid=None)
-        keys = layers[0][0]
-        valid = keys.new_ones(keys.shape[:2], dtype=torch.bool)
-        if self.valid is not None:
-            valid = self.valid.repeat(times, 1)
-        rows = torch.tensor(seen, device=keys.device).repeat_interleave(len(keys) // times)
-        return ReferenceCache(layers=layers, valid=valid & rows[:, None])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +93,7 @@ class AvatarTransformer3DModel(
         background_position: int = 100,
         reference_position: int = 200,
         reference_timestep: float = 0.0,
+        refiner_width: int = 0,
     ) -> None:
         super().__init__()
         dim = num_attention_heads * attention_head_dim
@@ -134,6 +111,7 @@ class AvatarTransformer3DModel(
         self.norm_out = FP32LayerNorm(dim, eps, elementwise_affine=False)
         self.proj_out = nn.Linear(dim, out_channels * math.prod(patch_size))
         self.scale_shift_table = nn.Parameter(torch.randn(1, 2, dim) / dim**0.5)
+        self.refiner = LatentRefiner(out_channels, refiner_width) if refiner_width else None
         self.gradient_checkpointing = False
         self.patch_size = patch_size
         self.positions = (background_position, reference_position)
@@ -218,7 +196,7 @@ class AvatarTransformer3DModel(
         frame_of_key = torch.arange(frames, device=latents.device).repeat_interleave(audio_tokens)
         return frame_of_token[..., None] == frame_of_key
 
-    def forward(
+    def forward(  # noqa: PLR0913, PLR0917 a stream each
         self,
         hidden_states: Tensor,
         timestep: Tensor,
@@ -226,6 +204,7 @@ class AvatarTransformer3DModel(
         audio: Tensor | None = None,
         background: tuple[Tensor, Selection] | None = None,
         reference: ReferenceCache | None = None,
+        motion: Tensor | None = None,
     ) -> Tensor:
         """Predict for noisy latents.
 
@@ -233,39 +212,48 @@ class AvatarTransformer3DModel(
             hidden_states: (B, C, T, H, W).
             timestep: (B,) in 0..1000, 1000 = noise.
             encoder_hidden_states: (B, L, text_dim).
-            audio: (B, frames, audio_dim) driving speech features at the video's rate.
+            audio: (B, frames, audio_dim) driving speech features at the video's rate; the first
+                row belongs to the first frame of ``motion``, if there is any.
             background: latents (B, C, 1, H, W) and their selected tokens.
             reference: from :meth:`encode_reference`.
+            motion: (B, C, M, H, W) clean latents of what went before, prepended (TAVR, section
+                3.1: Longer Video Generation).
 
         Returns:
             (B, C, T, H, W).
 
         """
-        grid = patch_grid(hidden_states.shape, self.patch_size)
-        x = self.embed(hidden_states)
+        latents = hidden_states if motion is None else torch.cat([motion, hidden_states], 2)
+        grid = patch_grid(latents.shape, self.patch_size)
+        x = self.embed(latents)
+        before = 0 if motion is None else motion.shape[2] * grid[1] * grid[2]
         target = x.shape[1]
         temb, row, text = self.modulations(timestep, encoder_hidden_states)
-        rows = [(0, target, row)]
+        rows = [(before, target, row)]
         rotary = self.rotary(grid, 0)
         valid = None
         if background is not None:
             aside = self.auxiliary_stream(*background, kind=0)
-            clean = torch.full_like(timestep, self.reference_timestep)
-            _, clean_row, _ = self.modulations(clean, encoder_hidden_states)
-            rows.append((target, target + aside.tokens.shape[1], clean_row))
             x = torch.cat([x, aside.tokens], 1)
             rotary = _join_rotary(rotary, aside.rotary, len(x))
             valid = aside.valid
+        if before or x.shape[1] > target:
+            clean = torch.full_like(timestep, self.reference_timestep)
+            _, clean_row, _ = self.modulations(clean, encoder_hidden_states)
+            rows = [(0, before, clean_row), *rows, (target, x.shape[1], clean_row)]
         valid = _joint_validity(target, x, valid, reference)
-        heard = None if audio is None else self.audio_embedder(audio, hidden_states.shape[2])
+        heard = None if audio is None else self.audio_embedder(audio, grid[0])
         for number, block in enumerate(self.layers):
             kv = None if reference is None else reference.layers[number]
-            inputs = (block, x, rows, text, rotary, kv, valid, heard, grid)
+            inputs = (block, x, rows, text, rotary, kv, valid, heard, target)
             if torch.is_grad_enabled() and self.gradient_checkpointing:
                 x = checkpoint(forward_target, *inputs, use_reentrant=False)
             else:
                 x = forward_target(*inputs)
-        return self._unpatchify(x[:, :target], temb, grid)
+        out = self._unpatchify(x[:, :target], temb, grid)
+        if self.refiner is not None:
+            out = self.refiner(out, latents)
+        return out[:, :, latents.shape[2] - hidden_states.shape[2] :]
 
     def _unpatchify(self, x: Tensor, temb: Tensor, grid: tuple[int, int, int]) -> Tensor:
         shift, scale = (self.scale_shift_table + temb.unsqueeze(1)).chunk(2, dim=1)

@@ -96,7 +96,7 @@ def counted_block(streams: Streams) -> tuple[int, int]:
             mask = torch.empty(1, streams.reference, heard, dtype=torch.bool)
             block.feed_forward(block.hear(x, torch.empty(1, heard, d), mask), modulation)
         spoken = streams.target + streams.motion
-        grid = (streams.target_frames + streams.motion_frames, 1, 1)
+        frames = streams.target_frames + streams.motion_frames
         with FlopCounterMode(display=False) as target:
             forward_target(
                 block,
@@ -106,8 +106,8 @@ def counted_block(streams: Streams) -> tuple[int, int]:
                 rotary(streams.queries),
                 (k, v),
                 None,
-                torch.empty(1, grid[0], audio_tokens, d),
-                grid,
+                torch.empty(1, frames, audio_tokens, d),
+                spoken,
             )
     return target.get_total_flops(), reference.get_total_flops()
 
