@@ -10,7 +10,7 @@ from torch import Tensor
 from likeness.alignment.masked_dpo import MaskedDPOConfig, masked_dpo
 from likeness.alignment.preference import Batch
 from likeness.model import Conditioning, Generator, Request
-from likeness.model.sampling import Guidance
+from likeness.model.sampling.solvers import Guidance
 from likeness.testbed.cast import cast, take_of
 
 CLIPS = 8

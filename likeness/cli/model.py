@@ -7,7 +7,7 @@ from likeness.cli.console import print_json, say
 from likeness.cli.options import AsJson, family
 
 if TYPE_CHECKING:
-    from likeness.model.description import Description
+    from likeness.model.cost.description import Description
 
 app = family(help="Describe a generator: its tokens, parameters, FLOPs and time.")
 
@@ -44,9 +44,9 @@ def describe(
     Counted from sizes: no weights are needed, and none are allocated.
     """
     from likeness.model.config import preset_named
-    from likeness.model.description import describe
-    from likeness.model.roofline import gpu_named
-    from likeness.model.tokens import Streams
+    from likeness.model.cost.description import describe
+    from likeness.model.cost.roofline import gpu_named
+    from likeness.model.cost.tokens import Streams
 
     asked = {"frames": frames, "height": height, "width": width}
     config = replace(

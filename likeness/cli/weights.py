@@ -67,7 +67,7 @@ def import_(
     import torch
 
     from likeness.model.config import preset_named
-    from likeness.model.importing import ImportSettings, import_wan
+    from likeness.model.weights.importing import ImportSettings, import_wan
 
     types = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
     settings = ImportSettings(dtype=types[dtype], seed=seed)

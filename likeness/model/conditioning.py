@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -76,7 +77,7 @@ class Conditioning:
 
     def map(self, function: Callable[[Tensor], Tensor]) -> "Conditioning":
         """Apply a function to every tensor."""
-        tensors = {f.name: getattr(self, f.name) for f in fields(self)}
+        tensors: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
         return Conditioning(**{n: None if t is None else function(t) for n, t in tensors.items()})
 
     def __getitem__(self, rows: slice | list[int] | Tensor) -> "Conditioning":
@@ -93,10 +94,11 @@ class Conditioning:
     @staticmethod
     def stack(parts: "list[Conditioning]") -> "Conditioning":
         """Concatenate batches of one shape."""
-        columns = {f.name: [getattr(p, f.name) for p in parts] for f in fields(Conditioning)}
-        return Conditioning(
-            **{n: None if rows[0] is None else torch.cat(rows) for n, rows in columns.items()}
-        )
+        joined: dict[str, Any] = {}
+        for name in (f.name for f in fields(Conditioning)):
+            rows = [getattr(part, name) for part in parts]
+            joined[name] = None if rows[0] is None else torch.cat(rows)
+        return Conditioning(**joined)
 
     def without(
         self,

@@ -14,17 +14,17 @@ from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dic
 from safetensors.torch import save_file
 from torch import Tensor
 
-from likeness.model.codec import CodecConfig, TinyCodec
 from likeness.model.conditioning import Conditioning, Request
 from likeness.model.config import GeneratorConfig, ModelError
-from likeness.model.encoding import encode_requests, to_pixels, to_signed
-from likeness.model.loading import load_transformer, load_whole
-from likeness.model.sampling import Velocity, seeded_noise, shifted_times
-from likeness.model.settings import SamplerSettings
-from likeness.model.stochastic import StochasticSampler, Trajectory, rollout
-from likeness.model.streams import select
-from likeness.model.text import TextEncoder
-from likeness.model.transformer import AvatarTransformer3DModel, ReferenceCache
+from likeness.model.encoders.codec import CodecConfig, TinyCodec
+from likeness.model.encoders.encoding import encode_requests, to_pixels, to_signed
+from likeness.model.encoders.text import TextEncoder
+from likeness.model.network.streams import select
+from likeness.model.network.transformer import AvatarTransformer3DModel, ReferenceCache
+from likeness.model.sampling.settings import SamplerSettings
+from likeness.model.sampling.solvers import Velocity, seeded_noise, shifted_times
+from likeness.model.sampling.stochastic import StochasticSampler, Trajectory, rollout
+from likeness.model.weights.loading import load_transformer, load_whole
 from likeness.store.progress import Progress, silent
 
 LORA_TARGETS = ("to_q", "to_k", "to_v", "to_out.0", "ffn.net.0.proj", "ffn.net.2")

@@ -14,7 +14,7 @@ from likeness.cli.loop.own.fitting import Fit, FitError, FitPlan, make_plan
 from likeness.cli.loop.own.footage import Head
 from likeness.model import Generator
 from likeness.model.config import TINY
-from likeness.model.talking_set import TalkingSet
+from likeness.model.training.talking_set import TalkingSet
 from likeness.store.records import Checkpoint
 from likeness.store.workspace import Workspace
 from likeness.testbed.cast import cast, take_of

@@ -6,10 +6,10 @@ import torch
 
 from likeness.cli.loop.building import talking_set
 from likeness.model import Generator, GeneratorConfig, Request
-from likeness.model.codec import CodecConfig, TinyCodec
-from likeness.model.codec_training import CodecTraining, fit_components
 from likeness.model.config import TINY
-from likeness.model.talking_set import TalkingSet
+from likeness.model.encoders.codec import CodecConfig, TinyCodec
+from likeness.model.training.codec_training import CodecTraining, fit_components
+from likeness.model.training.talking_set import TalkingSet
 from likeness.store.clip import Clip
 from likeness.testbed.cast import cast
 from likeness.testbed.film import film

@@ -9,8 +9,8 @@ from diffusers import WanTransformer3DModel
 
 from likeness.model import Generator, GeneratorConfig, ModelError
 from likeness.model.config import PRESETS, preset_named
-from likeness.model.parameters import is_added, parts_of, skeleton
-from likeness.model.settings import SamplerSettings
+from likeness.model.cost.parameters import is_added, parts_of, skeleton
+from likeness.model.sampling.settings import SamplerSettings
 from likeness.store.weights import packaged
 
 WAN = {"wan2.1-1.3b": 1_418_996_800, "wan2.1-14b": 14_288_491_584}  # published parameters

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from likeness.model import Conditioning, Generator, ModelError
-from likeness.model.sampling import Guidance
+from likeness.model.sampling.solvers import Guidance
 
 
 def sample(generator: Generator, cond: Conditioning, seeds: list[int], **settings) -> torch.Tensor:

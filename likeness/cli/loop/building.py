@@ -9,11 +9,11 @@ import torch
 
 from likeness.cli.loop.turn import Bars
 from likeness.model import PRESETS, Generator
-from likeness.model.codec import TinyCodec
-from likeness.model.codec_training import CodecTraining, fit_components, fit_decoder
-from likeness.model.drafting import DraftConfig, Drafts, make_drafts
-from likeness.model.talking_set import TalkingSet
-from likeness.model.training import TrainingConfig, train
+from likeness.model.encoders.codec import TinyCodec
+from likeness.model.training.codec_training import CodecTraining, fit_components, fit_decoder
+from likeness.model.training.drafting import DraftConfig, Drafts, make_drafts
+from likeness.model.training.flow_matching import TrainingConfig, train
+from likeness.model.training.talking_set import TalkingSet
 from likeness.rewards.detectors import TestbedDetector
 from likeness.rewards.faces import FaceFinder, FaceTrack, track
 from likeness.rewards.fit.detector import FaceFrames, fit_detector

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from likeness.cli.loop.own.footage import Head
-from likeness.model.talking_set import TalkingSet
+from likeness.model.training.talking_set import TalkingSet
 from likeness.testbed.take import hidden_region
 
 WINDOW = 25

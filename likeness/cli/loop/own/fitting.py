@@ -16,9 +16,9 @@ from likeness.alignment.runs import RunFolder
 from likeness.benchmark.report.curves import Chart, Line
 from likeness.cli.loop.alignment import code_version
 from likeness.model import Generator
-from likeness.model.codec_training import CodecTraining, fit_decoder
-from likeness.model.talking_set import TalkingSet
-from likeness.model.training import TrainingConfig, train
+from likeness.model.training.codec_training import CodecTraining, fit_decoder
+from likeness.model.training.flow_matching import TrainingConfig, train
+from likeness.model.training.talking_set import TalkingSet
 from likeness.store.errors import LikenessError
 from likeness.store.progress import Progress, silent
 from likeness.store.records import Checkpoint, Run, content_id

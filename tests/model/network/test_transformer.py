@@ -2,8 +2,8 @@ import pytest
 import torch
 from diffusers import WanTransformer3DModel
 
-from likeness.model.streams import Selection, select, tokens_in_boxes
-from likeness.model.transformer import AvatarTransformer3DModel
+from likeness.model.network.streams import Selection, select, tokens_in_boxes
+from likeness.model.network.transformer import AvatarTransformer3DModel
 
 SMALL = {
     "patch_size": (1, 2, 2),

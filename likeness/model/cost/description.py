@@ -3,7 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from likeness.model.accounting import (
+from likeness.model.config import GeneratorConfig
+from likeness.model.cost.accounting import (
     HALF_PRECISION,
     LayerFlops,
     Sizes,
@@ -15,11 +16,10 @@ from likeness.model.accounting import (
     target_forward,
     target_layer,
 )
-from likeness.model.config import GeneratorConfig
-from likeness.model.parameters import Part, parts_of, skeleton
-from likeness.model.roofline import Gpu
-from likeness.model.settings import SamplerSettings
-from likeness.model.tokens import Streams
+from likeness.model.cost.parameters import Part, parts_of, skeleton
+from likeness.model.cost.roofline import Gpu
+from likeness.model.cost.tokens import Streams
+from likeness.model.sampling.settings import SamplerSettings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,8 +4,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from likeness.model.codec import CodecConfig, Residual, TinyCodec, from_blocks, to_blocks
-from likeness.model.codec_training import CodecTraining, decoding_loss, draw_windows, fit_decoder
+from likeness.model.encoders.codec import CodecConfig, Residual, TinyCodec, from_blocks, to_blocks
+from likeness.model.training.codec_training import (
+    CodecTraining,
+    decoding_loss,
+    draw_windows,
+    fit_decoder,
+)
 
 
 @given(latent=st.integers(1, 4), rows=st.integers(1, 3), columns=st.integers(1, 3))

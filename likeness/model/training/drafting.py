@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from likeness.model.generator import Generator
-from likeness.model.talking_set import BatchMaker, RegionWeights, TalkingSet
+from likeness.model.training.talking_set import BatchMaker, RegionWeights, TalkingSet
 from likeness.store.atomic import replacing
 from likeness.store.progress import Progress, silent
 

@@ -5,12 +5,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-from likeness.model.audio import log_mel
-from likeness.model.codec import TIME, TinyCodec
 from likeness.model.conditioning import Conditioning, Request
 from likeness.model.config import GeneratorConfig, ModelError
-from likeness.model.streams import tokens_in_boxes
-from likeness.model.text import TextEncoder
+from likeness.model.encoders.audio import log_mel
+from likeness.model.encoders.codec import TIME, TinyCodec
+from likeness.model.encoders.text import TextEncoder
+from likeness.model.network.streams import tokens_in_boxes
 
 
 def to_signed(frames: np.ndarray) -> Tensor:

@@ -6,8 +6,8 @@ from typing import Protocol
 from torch import Tensor
 
 from likeness.model.config import GeneratorConfig, ModelError
-from likeness.model.sampling import Guidance, Velocity, euler, unipc
-from likeness.model.stochastic import CPS, DanceSDE, FlowSDE, StochasticSampler
+from likeness.model.sampling.solvers import Guidance, Velocity, euler, unipc
+from likeness.model.sampling.stochastic import CPS, DanceSDE, FlowSDE, StochasticSampler
 from likeness.store.progress import Progress
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from likeness.model.audio import log_mel
-from likeness.model.codec import TIME
 from likeness.model.conditioning import Conditioning, anchored
 from likeness.model.config import GeneratorConfig, ModelError
-from likeness.model.encoding import (
+from likeness.model.encoders.audio import log_mel
+from likeness.model.encoders.codec import TIME
+from likeness.model.encoders.encoding import (
     background_tokens,
     boxes_by_latent,
     encode_background,
@@ -20,7 +20,7 @@ from likeness.model.encoding import (
     to_signed,
 )
 from likeness.model.generator import Generator
-from likeness.model.streams import tokens_in_boxes
+from likeness.model.network.streams import tokens_in_boxes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from likeness.model.audio import AudioEmbedder
-from likeness.model.tokens import Streams
+from likeness.model.cost.tokens import Streams
+from likeness.model.encoders.audio import AudioEmbedder
 
 HALF_PRECISION = 2  # bytes of a value in bf16
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from safetensors.torch import load_file
 
 from likeness.model.config import GeneratorConfig, ModelError
-from likeness.model.parameters import is_added, skeleton
-from likeness.model.tensor_files import FLOATS, TensorFiles
-from likeness.model.transformer import AvatarTransformer3DModel
+from likeness.model.cost.parameters import is_added, skeleton
+from likeness.model.network.transformer import AvatarTransformer3DModel
+from likeness.model.weights.tensor_files import FLOATS, TensorFiles
 
 _SHOWN = 5  # names in an error; the rest is counted
 

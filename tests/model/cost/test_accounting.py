@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from likeness.model.accounting import (
+from likeness.model.config import PRESETS, ModelError, latent_frames
+from likeness.model.cost.accounting import (
     Sizes,
     cache_bytes,
     layer_bytes,
@@ -14,17 +15,16 @@ from likeness.model.accounting import (
     target_forward,
     target_layer,
 )
-from likeness.model.block import (
+from likeness.model.cost.roofline import GPUS, gpu_named
+from likeness.model.cost.tokens import Streams
+from likeness.model.network.block import (
     AvatarBlock,
     attend,
     forward_target,
     queries_keys_values,
 )
-from likeness.model.config import PRESETS, ModelError, latent_frames
-from likeness.model.roofline import GPUS, gpu_named
-from likeness.model.streams import select
-from likeness.model.tokens import Streams
-from likeness.model.transformer import AvatarTransformer3DModel
+from likeness.model.network.streams import select
+from likeness.model.network.transformer import AvatarTransformer3DModel
 
 WAN_14B = Sizes(
     dim=5120,

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from likeness.model import ModelError
-from likeness.model.sampling import Guidance, euler, seeded_noise, shifted_times, unipc
-from likeness.model.settings import SAMPLERS, SamplerSettings
-from likeness.model.stochastic import CPS, DanceSDE, FlowSDE, StochasticSampler, rollout
+from likeness.model.sampling.settings import SAMPLERS, SamplerSettings
+from likeness.model.sampling.solvers import Guidance, euler, seeded_noise, shifted_times, unipc
+from likeness.model.sampling.stochastic import CPS, DanceSDE, FlowSDE, StochasticSampler, rollout
 
 STOCHASTIC = [FlowSDE(), FlowSDE(largest_std=0.1), DanceSDE(), CPS(), CPS(log_density="mean")]
 SHAPE = (2, 1, 2, 3)

@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from likeness.model.audio import SLOT_SCALE
 from likeness.model.config import GeneratorConfig, ModelError
-from likeness.model.loading import check_tensors
-from likeness.model.parameters import skeleton
-from likeness.model.tensor_files import FLOATS, Entry, TensorFiles, write_shards
-from likeness.model.transformer import AvatarTransformer3DModel
-from likeness.model.wan import check_config, names_of, transformer_folder
+from likeness.model.cost.parameters import skeleton
+from likeness.model.encoders.audio import SLOT_SCALE
+from likeness.model.network.transformer import AvatarTransformer3DModel
+from likeness.model.weights.loading import check_tensors
+from likeness.model.weights.tensor_files import FLOATS, Entry, TensorFiles, write_shards
+from likeness.model.weights.wan import check_config, names_of, transformer_folder
 from likeness.store.atomic import DiskFullError, making_folder
 from likeness.store.progress import Progress, silent
 

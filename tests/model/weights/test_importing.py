@@ -22,13 +22,13 @@ from wan_files import (
 from likeness.cli import run
 from likeness.model import Generator, ModelError
 from likeness.model.config import PRESETS
-from likeness.model.importing import ImportSettings, import_wan
-from likeness.model.loading import load_transformer
-from likeness.model.parameters import is_added
-from likeness.model.settings import SamplerSettings
-from likeness.model.tensor_files import INDEX, STEM, Entry, TensorFiles, write_shards
-from likeness.model.transformer import AvatarTransformer3DModel
-from likeness.model.wan import PREFIX, names_of
+from likeness.model.cost.parameters import is_added
+from likeness.model.network.transformer import AvatarTransformer3DModel
+from likeness.model.sampling.settings import SamplerSettings
+from likeness.model.weights.importing import ImportSettings, import_wan
+from likeness.model.weights.loading import load_transformer
+from likeness.model.weights.tensor_files import INDEX, STEM, Entry, TensorFiles, write_shards
+from likeness.model.weights.wan import PREFIX, names_of
 from likeness.store.atomic import DiskFullError, WriteError
 
 EXACT = ImportSettings(dtype=torch.float32, shard_bytes=30_000)

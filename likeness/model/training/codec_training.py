@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from likeness.model.codec import TinyCodec, to_blocks
 from likeness.model.config import ModelError
-from likeness.model.drafting import Drafts
-from likeness.model.encoding import boxes_by_latent, to_signed
-from likeness.model.streams import tokens_in_boxes
-from likeness.model.talking_set import RegionWeights, TalkingSet
+from likeness.model.encoders.codec import TinyCodec, to_blocks
+from likeness.model.encoders.encoding import boxes_by_latent, to_signed
+from likeness.model.network.streams import tokens_in_boxes
+from likeness.model.training.drafting import Drafts
+from likeness.model.training.talking_set import RegionWeights, TalkingSet
 from likeness.store.atomic import replacing
 from likeness.store.progress import Progress, silent
 

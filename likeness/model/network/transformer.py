@@ -23,8 +23,8 @@ from diffusers.models.transformers.transformer_wan import (
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from likeness.model.audio import AudioEmbedder
-from likeness.model.block import (
+from likeness.model.encoders.audio import AudioEmbedder
+from likeness.model.network.block import (
     AvatarBlock,
     KeyValue,
     Rotary,
@@ -32,9 +32,9 @@ from likeness.model.block import (
     forward_target,
     queries_keys_values,
 )
-from likeness.model.cache import ReferenceCache
-from likeness.model.refiner import LatentRefiner
-from likeness.model.streams import Selection, patch_grid
+from likeness.model.network.cache import ReferenceCache
+from likeness.model.network.refiner import LatentRefiner
+from likeness.model.network.streams import Selection, patch_grid
 
 
 @dataclass(frozen=True, kw_only=True)

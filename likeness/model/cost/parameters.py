@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from accelerate import init_empty_weights
 
 from likeness.model.config import GeneratorConfig
-from likeness.model.transformer import AvatarTransformer3DModel
+from likeness.model.network.transformer import AvatarTransformer3DModel
 
 ADDED = ("audio_embedder.", "stream_embedding", "attn_audio.", "norm_audio.", "refiner.")
 

@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import torch
 
-from likeness.model.codec import TinyCodec, token_place
-from likeness.model.codec_training import CodecTraining, cut, fit_decoder
-from likeness.model.drafting import DraftConfig, Drafts, make_drafts
+from likeness.model.encoders.codec import TinyCodec, token_place
+from likeness.model.training.codec_training import CodecTraining, cut, fit_decoder
+from likeness.model.training.drafting import DraftConfig, Drafts, make_drafts
 
 
 def test_drafts_stand_beside_their_true_clips(generator, talking, tmp_path):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from likeness.model.block import KeyValue
+from likeness.model.network.block import KeyValue
 
 
 @dataclass(frozen=True, kw_only=True)

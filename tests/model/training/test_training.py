@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from likeness.model import Generator, ModelError
-from likeness.model.audio import log_mel
-from likeness.model.encoding import boxes_by_latent
-from likeness.model.muon import Muon, orthogonalise
-from likeness.model.talking_set import BatchMaker, RegionWeights, TalkingSet
-from likeness.model.training import TrainingConfig, region_weighted_error, train
+from likeness.model.encoders.audio import log_mel
+from likeness.model.encoders.encoding import boxes_by_latent
+from likeness.model.training.flow_matching import TrainingConfig, region_weighted_error, train
+from likeness.model.training.muon import Muon, orthogonalise
+from likeness.model.training.talking_set import BatchMaker, RegionWeights, TalkingSet
 from likeness.testbed.scene import VOCABULARY
 
 

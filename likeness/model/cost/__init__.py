@@ -1,0 +1,1 @@
+"""What a generation costs: tokens, parameters, operations, memory and time."""

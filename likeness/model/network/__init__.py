@@ -1,0 +1,1 @@
+"""The transformer: its blocks, streams and the cache of the reference."""

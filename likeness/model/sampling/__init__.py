@@ -1,0 +1,1 @@
+"""From noise to latents: solvers, guidance and stochastic samplers with log-probabilities."""

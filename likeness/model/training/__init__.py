@@ -1,0 +1,1 @@
+"""Learning the transformer and the codec from clips."""

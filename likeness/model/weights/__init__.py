@@ -1,0 +1,1 @@
+"""Checkpoints: reading, checking, bringing over and loading tensor files."""
