@@ -37,6 +37,8 @@ class GeneratorConfig:
         reference_guidance: of the sampler; above 1 the clip comes closer to the reference's
             person for one forward more a step. The paper has none.
         text_length: tokens of a prompt.
+        chunk_frames: video frames of each chunk of a long clip, motion included; None for
+            ``frames``, which a small model had better not leave.
         motion_latents: of the clip so far, at the beginning of each further chunk of a long clip
             (TAVR, section 3.1: the final two).
         transformer: arguments of AvatarTransformer3DModel.
@@ -59,6 +61,7 @@ class GeneratorConfig:
     text_guidance: float = 5.0
     reference_guidance: float = 1.0
     text_length: int = 24
+    chunk_frames: int | None = None
     motion_latents: int = 2
     transformer: dict[str, Any] = field(default_factory=dict)
 
@@ -144,6 +147,7 @@ def _wan(preset: str, *, layers: int, heads: int, ffn: int) -> GeneratorConfig:
         height=480,
         width=896,
         frames=81,
+        chunk_frames=161,  # 6.4 s (Avatar V)
         flow_shift=3.0,
         text_length=512,
         transformer={

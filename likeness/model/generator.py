@@ -122,10 +122,23 @@ class Generator:
         return self.codec.channels, self.config.latent_frames, *self.config.latent_size
 
     def condition(
-        self, requests: list[Request], *, reference_frames: int | None = None
+        self,
+        requests: list[Request],
+        *,
+        reference_frames: int | None = None,
+        frames: int | None = None,
     ) -> Conditioning:
-        """Encode requests into one batch; ``reference_frames`` of each reference are looked at."""
+        """Encode requests into one batch.
+
+        Args:
+            requests: of one batch.
+            reference_frames: of each reference that are looked at, 1 + 4k; the preset's by default.
+            frames: of the clip that the speech is for, 1 + 4k; the preset's by default.
+
+        """
         config = self.config
+        if frames is not None:
+            config = replace(config, frames=frames)
         if reference_frames is not None:
             config = replace(config, reference_frames=reference_frames)
         return encode_requests(requests, config, self.codec, self.text)
@@ -157,25 +170,31 @@ class Generator:
             return out
         return (z_t - out) / t.clamp_min(1e-3).view(-1, 1, 1, 1, 1)
 
-    def guided_velocity(self, cond: Conditioning, settings: SamplerSettings) -> Velocity:
+    def guided_velocity(
+        self,
+        cond: Conditioning,
+        settings: SamplerSettings,
+        *,
+        shared: ReferenceCache | None = None,
+    ) -> Velocity:
         """Velocity under guidance as a function of z_t and t, as samplers call it; differentiable.
 
         The reference is encoded here, once: ask again when the weights have changed.
         """
         guidance = settings.guidance
-        cache = self.encode_reference(cond)
+        cache = self.encode_reference(cond) if shared is None else shared
         names = guidance.branches
         batches = []
         for group in [(name,) for name in names] if settings.one_by_one else [names]:
             seen = [name != "no_reference" for name in group]
-            shared = cache if seen == [True] else cache.repeat(seen)  # one alone needs no copy
-            batches.append((group, Conditioning.stack([_branch(cond, n) for n in group]), shared))
+            one = cache if seen == [True] else cache.repeat(seen)  # one alone needs no copy
+            batches.append((group, Conditioning.stack([_branch(cond, n) for n in group]), one))
 
         def velocity(z: Tensor, t: float) -> Tensor:
             found: dict[str, Tensor] = {}
-            for group, batch, shared in batches:
+            for group, batch, one in batches:
                 rows = z.repeat(len(group), 1, 1, 1, 1)
-                v = self.velocity(rows, rows.new_full((len(rows),), t), batch, shared=shared)
+                v = self.velocity(rows, rows.new_full((len(rows),), t), batch, shared=one)
                 found.update(zip(group, v.chunk(len(group)), strict=True))
             return guidance.combine(found)
 
@@ -188,16 +207,20 @@ class Generator:
         *,
         seeds: list[int],
         settings: SamplerSettings | None = None,
+        shared: ReferenceCache | None = None,
         progress: Progress = silent,
     ) -> Tensor:
-        """Generate latents (B, C, T, h, w), a seed a row; settings default to the preset's."""
+        """Generate latents (B, C, T, h, w), a seed a row; settings default to the preset's.
+
+        ``shared`` is what :meth:`encode_reference` gave for these rows, if it is there already.
+        """
         settings = settings or self.sampler_settings
         method = settings.method
         if isinstance(method, StochasticSampler):
             made = self.rollout(cond, seeds=seeds, settings=settings, progress=progress)
             return made.latents[-1]
         noise = self._noise(cond, seeds)
-        velocity = self.guided_velocity(cond, settings)
+        velocity = self.guided_velocity(cond, settings, shared=shared)
         return method(
             velocity, noise, steps=settings.steps, shift=settings.shift, progress=progress
         )

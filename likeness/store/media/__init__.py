@@ -2,10 +2,11 @@
 
 from likeness.store.media.probing import AudioInfo, MediaError, MediaInfo, VideoInfo, probe
 from likeness.store.media.reading import decode, decode_audio, iter_frames
-from likeness.store.media.writing import encode, encode_bytes
+from likeness.store.media.writing import Film, encode, encode_bytes
 
 __all__ = [
     "AudioInfo",
+    "Film",
     "MediaError",
     "MediaInfo",
     "VideoInfo",

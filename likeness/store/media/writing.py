@@ -1,4 +1,7 @@
+from collections.abc import Iterable
+from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,7 +13,7 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from av.video.stream import VideoStream
 
 from likeness.store.atomic import replacing
-from likeness.store.clip import Clip
+from likeness.store.clip import Clip, Origin
 from likeness.store.media.probing import ORIGIN_TAG, MediaError
 
 # A fixed number of threads: x264's output depends on it, and the same clip must give the same
@@ -19,7 +22,27 @@ _THREADS = "2"
 _CONTAINER = {"movflags": "faststart+use_metadata_tags", "fflags": "+bitexact"}
 
 
-def encode(clip: Clip, path: str | Path, *, lossless: bool = False) -> None:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Film:
+    """A clip whose frames come in blocks, for what is too long to hold.
+
+    Attributes:
+        blocks: (T, H, W, 3) uint8 each, of one size.
+        fps: frames a second.
+        audio: (samples,) float32 in -1..1; its end is the film's or before.
+        sample_rate: of the audio.
+        origin: what made the frames.
+
+    """
+
+    blocks: Iterable[np.ndarray]
+    fps: float
+    audio: np.ndarray
+    sample_rate: int
+    origin: Origin
+
+
+def encode(clip: Clip | Film, path: str | Path, *, lossless: bool = False) -> None:
     """Write a clip as an mp4 file, whole or not at all; the same clip gives the same bytes.
 
     By default h264 (yuv420p, BT.709) and aac, which browsers play; a picture of odd size gets its
@@ -60,25 +83,29 @@ def encode_bytes(clip: Clip, *, lossless: bool = False) -> bytes:
         return path.read_bytes()
 
 
-def _mux(container: OutputContainer, clip: Clip, lossless: bool) -> None:
+def _mux(container: OutputContainer, clip: Clip | Film, lossless: bool) -> None:
     rate = Fraction(clip.fps).limit_denominator(1001)
-    frames = clip.frames if lossless else _even(clip.frames)
     video = _lossless_video(container, rate) if lossless else _video(container, rate)
-    video.height, video.width = frames.shape[1:3]
     audio = None
     if clip.audio.size:
         codec = "pcm_f32le" if lossless else "aac"
         audio = container.add_stream(codec, rate=clip.sample_rate, layout="mono")
-    for frame in frames:
-        container.mux(video.encode(_picture(frame, lossless)))
-    container.mux(video.encode(None))
-    if audio is not None:
+    blocks = iter([clip.frames] if isinstance(clip, Clip) else clip.blocks)
+    first = next(blocks)
+    if not lossless:
+        first = _even(first)
+    video.height, video.width = first.shape[1:3]
+    if audio is not None:  # a muxer holds back what the other stream lacks: sound is the smaller
         layout = "flt" if lossless else "fltp"
         sound = av.AudioFrame.from_ndarray(clip.audio[None], format=layout, layout="mono")
         sound.sample_rate = clip.sample_rate
         sound.pts = 0
         container.mux(audio.encode(sound))
         container.mux(audio.encode(None))
+    for block in chain([first], blocks):
+        for frame in block if lossless else _even(block):
+            container.mux(video.encode(_picture(frame, lossless)))
+    container.mux(video.encode(None))
 
 
 def _video(container: OutputContainer, rate: Fraction) -> VideoStream:
