@@ -122,12 +122,22 @@ class Generator:
         return self.codec.channels, self.config.latent_frames, *self.config.latent_size
 
     def condition(
-        self, requests: list[Request], *, reference_frames: int | None = None
+        self,
+        requests: list[Request],
+        *,
+        reference_frames: int | None = None,
+        face_share: float | None = None,
     ) -> Conditioning:
-        """Encode requests into one batch; ``reference_frames`` of each reference are looked at."""
+        """Encode requests into one batch.
+
+        ``reference_frames`` of each reference are looked at, and of these the tokens of which the
+        face box covers more than ``face_share``; by default as many as the checkpoint was made for.
+        """
         config = self.config
         if reference_frames is not None:
             config = replace(config, reference_frames=reference_frames)
+        if face_share is not None:
+            config = replace(config, face_share=face_share)
         return encode_requests(requests, config, self.codec, self.text)
 
     def encode_reference(self, cond: Conditioning) -> ReferenceCache:
