@@ -130,6 +130,15 @@ _COLUMNS = (
         digits=3,
         caption="How well scene and clothes follow the prompt.",
     ),
+    Metric(
+        name="leak",
+        reward="leak",
+        label="Reference's scene",
+        better="lower",
+        digits=3,
+        caption="Share of the reference's scene in the background behind the person: 0 where the "
+        "clip shows the scene that was asked for, 1 where it copies the reference's.",
+    ),
 )
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _COLUMNS}

@@ -1,27 +1,48 @@
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from likeness.cli.console import bars, say
 from likeness.cli.generate import AdapterPath, CheckpointPath
+from likeness.cli.options import family
+
+app = family(help="Compare checkpoints on a cross-scene suite: the board.")
+ablations = family(help="Take parts away, one at a time, and see what they were worth.")
+app.add_typer(ablations, name="ablate")
+
+Steps = Annotated[int, typer.Option(help="Of the sampler.", min=1)]
+People = Annotated[int, typer.Option(help="Held-out testbed people.", min=2)]
 
 
+@app.callback(invoke_without_command=True)
 def benchmark(
-    out: Annotated[Path, typer.Option(help="Folder for the workspace and board.json.")],
+    context: typer.Context,
+    *,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the workspace and board.json.")
+    ] = None,
     checkpoint: CheckpointPath = "tiny",
     adapter: AdapterPath = None,
-    steps: Annotated[int, typer.Option(help="Of the sampler.", min=1)] = 24,
-    people: Annotated[int, typer.Option(help="Held-out testbed people.", min=2)] = 48,
+    steps: Steps = 24,
+    people: People = 48,
     as_json: Annotated[bool, typer.Option("--json", help="Print board.json.")] = False,
 ) -> None:
     """Compare a checkpoint with its controls, and with its aligned form, on the testbed suite."""
+    from likeness.store import LikenessError
+
+    if context.invoked_subcommand is not None:
+        if out is not None:
+            raise LikenessError(f"write --out {out} after the last word of the command")
+        return
     from likeness.benchmark.table import text
     from likeness.cli.generate import load
     from likeness.cli.loop.checkup import checkup
     from likeness.cli.loop.studio import Sampler
     from likeness.model import Generator
 
+    if out is None:
+        raise LikenessError("benchmark needs --out: a folder for the workspace and board.json")
     generators = {"base": Generator.load(checkpoint)}
     if adapter is not None:
         generators["aligned"] = load(checkpoint, adapter)
@@ -30,3 +51,49 @@ def benchmark(
     )
     board.save(out / "board.json")
     say(board.to_json() if as_json else text(board))
+
+
+@ablations.callback()
+def ablate() -> None:
+    """Take parts away, one at a time, and see what they were worth."""
+
+
+@ablations.command()
+def model(
+    *,
+    checkpoint: CheckpointPath = "tiny",
+    out: Annotated[
+        Path, typer.Option(help="Folder for the workspace, ablation.json and ablation.md.")
+    ] = Path("ablation"),
+    people: People = 48,
+    steps: Steps = 24,
+    only: Annotated[
+        Literal["frames", "audio", "selection"] | None,
+        typer.Option(help="Make this table alone."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print ablation.json.")] = False,
+) -> None:
+    """Make the tables of TAVR's ablations on the testbed suite, and say what they confirm.
+
+    Frames of the reference (Figure 3), its sound (Table 3), and selection of its tokens (Table 4).
+    What the workspace in the folder has already is not made again.
+    """
+    from likeness.benchmark.ablation import STUDIES
+    from likeness.benchmark.markdown import page
+    from likeness.cli.loop.ablating import ablate
+    from likeness.cli.loop.studio import Sampler
+    from likeness.model import Generator
+    from likeness.store.atomic import write_bytes
+
+    found = ablate(
+        Generator.load(checkpoint),
+        out / "workspace",
+        bars,
+        people=people,
+        studies=[only] if only else STUDIES,
+        sampler=Sampler(steps=steps),
+    )
+    found.save(out / "ablation.json")
+    text = page(found)
+    write_bytes(out / "ablation.md", text.encode())
+    say(found.to_json() if as_json else text)

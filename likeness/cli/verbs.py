@@ -66,7 +66,7 @@ VERBS: dict[str, Verb] = {
         ),
         Verb(
             name="benchmark",
-            target="benchmark:benchmark",
+            target="benchmark:app",
             help="Compare checkpoints on a cross-scene suite: the board.",
         ),
         Verb(

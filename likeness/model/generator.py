@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -126,21 +126,22 @@ class Generator:
         requests: list[Request],
         *,
         reference_frames: int | None = None,
+        face_share: float | None = None,
         frames: int | None = None,
     ) -> Conditioning:
         """Encode requests into one batch.
 
         Args:
             requests: of one batch.
-            reference_frames: of each reference that are looked at, 1 + 4k; the preset's by default.
-            frames: of the clip that the speech is for, 1 + 4k; the preset's by default.
+            reference_frames: of each reference that are looked at, 1 + 4k.
+            face_share: a token of these is kept when the face box covers more of it.
+            frames: of the clip that the speech is for, 1 + 4k.
+                All three are the checkpoint's by default.
 
         """
-        config = self.config
-        if frames is not None:
-            config = replace(config, frames=frames)
-        if reference_frames is not None:
-            config = replace(config, reference_frames=reference_frames)
+        asked = {"reference_frames": reference_frames, "face_share": face_share, "frames": frames}
+        changes: dict[str, Any] = {k: v for k, v in asked.items() if v is not None}
+        config = replace(self.config, **changes)
         return encode_requests(requests, config, self.codec, self.text)
 
     def encode_reference(self, cond: Conditioning) -> ReferenceCache:

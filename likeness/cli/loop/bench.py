@@ -42,11 +42,11 @@ class Bench:
 
     def run(self, names: Sequence[str], progress: Progress = silent) -> list[Measurement]:
         """Make and judge the clips of each system; what is there already is not made again."""
-        gallery = self._gallery()
+        gallery = self.gallery()
         rows: list[Measurement] = []
         for name in names:
             clips = self.clips(SYSTEMS[name], progress)
-            rows += measure(self.suite, name, self._scores(clips, gallery, progress))
+            rows += measure(self.suite, name, self.scores(clips, gallery, progress))
         return rows
 
     def clips(self, system: System, progress: Progress = silent) -> dict[str, str]:
@@ -56,14 +56,14 @@ class Bench:
         elif system.source == "codec":
             clips = {c.id: self._through_codec(c) for c in self.suite.cases}
         elif system.source == "reference":
-            clips = {c.id: self._dubbed(c.reference, c.target) for c in self.suite.cases}
+            clips = {c.id: self.dubbed(c.reference, c.target) for c in self.suite.cases}
         else:
             clips = {c.id: c.target for c in self.suite.cases}
         if not system.shuffled_audio:
             return clips
         foreign = self.suite.foreign_speech()
         targets = {c.id: c.target for c in self.suite.cases}
-        return {case: self._dubbed(clip, targets[foreign[case]]) for case, clip in clips.items()}
+        return {case: self.dubbed(clip, targets[foreign[case]]) for case, clip in clips.items()}
 
     def _generated(self, system: System, progress: Progress) -> dict[str, str]:
         studio = self.studios.get(system.checkpoint or "")
@@ -85,7 +85,8 @@ class Bench:
         frames = generator.decode(generator.encode(clip.frames[None]))[0]
         return self.workspace.put_clip(replace(clip, frames=frames, origin="generated"))
 
-    def _dubbed(self, picture: str, sound: str) -> str:
+    def dubbed(self, picture: str, sound: str) -> str:
+        """Lay the sound of one clip over the picture of another; returns the new clip's id."""
         clip, voice = self.workspace.get_clip(picture), self.workspace.get_clip(sound)
         dubbed = replace(clip, audio=voice.audio, sample_rate=voice.sample_rate, origin="generated")
         return self.workspace.put_clip(dubbed)
@@ -93,7 +94,7 @@ class Bench:
     def _identity(self) -> IdentityReward:
         return next(r for r in self.rewards.rewards if isinstance(r, IdentityReward))
 
-    def _gallery(self) -> dict[str, np.ndarray]:
+    def gallery(self) -> dict[str, np.ndarray]:
         """Embeddings of each person's reference clips."""
         clips = [self.workspace.get_clip(case.reference) for case in self.suite.cases]
         found: dict[str, list[np.ndarray]] = {}
@@ -102,9 +103,10 @@ class Bench:
             found.setdefault(case.identity, []).append(portrait.embeddings)
         return {person: np.concatenate(rows) for person, rows in found.items()}
 
-    def _scores(
+    def scores(
         self, clips: Mapping[str, str], gallery: Mapping[str, np.ndarray], progress: Progress
     ) -> dict[str, list[Score]]:
+        """Judge a clip of each case (case id -> clip id); case id -> its scores."""
         cases = {case.id: case for case in self.suite.cases}
         questions = {
             name: Question(clip=clip, condition=condition_of(cases[name]))

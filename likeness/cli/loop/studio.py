@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from likeness.model import Conditioning, Generator, Request
+from likeness.model.sampling.settings import SamplerSettings
 from likeness.rewards.faces import FaceFinder
 from likeness.store.clip import Clip
 from likeness.store.progress import Progress, silent
@@ -26,6 +27,9 @@ class Sampler:
         reference_guidance: 1 for none.
         reference: whether the generator sees the reference's frames.
         reference_audio: whether it hears the reference's sound.
+        reference_frames: of the reference that it sees, 1 + 4k; None for the preset's number.
+        selection: which tokens of the reference it sees: all that the face box touches, or those
+            of the whole frame; None for the preset's selection.
 
     """
 
@@ -34,10 +38,12 @@ class Sampler:
     reference_guidance: float = 1.5
     reference: bool = True
     reference_audio: bool = True
+    reference_frames: int | None = None
+    selection: Literal["touched", "frame"] | None = None
 
     def settings(self) -> dict[str, Any]:
-        """As a sample keeps them."""
-        return asdict(self)
+        """As a sample keeps them; what is left to the preset is left out."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +73,28 @@ class Studio:
         self.checkpoint = checkpoint
         self.faces = faces
 
-    def conditioning(self, conditions: Sequence[Condition]) -> Conditioning:
-        """Encode conditions into one batch."""
-        return self.generator.condition([self.request(c) for c in conditions])
+    def conditioning(
+        self, conditions: Sequence[Condition], sampler: Sampler | None = None
+    ) -> Conditioning:
+        """Encode conditions into one batch, as much of them as the sampler lets be seen."""
+        sampler = sampler or Sampler()
+        cond = self.generator.condition(
+            [self.request(c) for c in conditions],
+            reference_frames=sampler.reference_frames,
+            face_share=0.0 if sampler.selection == "touched" else None,
+        )
+        if sampler.selection == "frame":
+            cond = replace(cond, reference_keep=torch.ones_like(cond.reference_keep))
+        withheld = {"reference": sampler.reference, "reference_audio": sampler.reference_audio}
+        return cond.without(**{k: cond.all_rows() for k, kept in withheld.items() if not kept})
+
+    def settings(self, sampler: Sampler) -> SamplerSettings:
+        """Fill in a sampler from the preset."""
+        preset = self.generator.sampler_settings
+        guidance = replace(
+            preset.guidance, audio=sampler.audio_guidance, reference=sampler.reference_guidance
+        )
+        return replace(preset, steps=sampler.steps, guidance=guidance)
 
     def request(self, condition: Condition) -> Request:
         """Read a condition's clips."""
@@ -114,18 +139,11 @@ class Studio:
     def _batch(self, orders: Sequence[Order], sampler: Sampler) -> list[Sample]:
         distinct = {o.condition.id: o.condition for o in orders}
         places = {name: place for place, name in enumerate(distinct)}
-        encoded = self.conditioning(list(distinct.values()))
-        cond = encoded[torch.tensor([places[o.condition.id] for o in orders])]
-        withheld = {"reference": sampler.reference, "reference_audio": sampler.reference_audio}
-        cond = cond.without(**{k: cond.all_rows() for k, kept in withheld.items() if not kept})
-        preset = self.generator.sampler_settings
-        guidance = replace(
-            preset.guidance, audio=sampler.audio_guidance, reference=sampler.reference_guidance
-        )
+        encoded = self.conditioning(list(distinct.values()), sampler)
         latents = self.generator.sample(
-            cond,
+            encoded[torch.tensor([places[o.condition.id] for o in orders])],
             seeds=[o.seed for o in orders],
-            settings=replace(preset, steps=sampler.steps, guidance=guidance),
+            settings=self.settings(sampler),
         )
         frames = self.generator.decode(latents)
         samples = []

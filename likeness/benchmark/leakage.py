@@ -1,0 +1,45 @@
+"""How much of the reference's scene shows in a generated clip, where truth shows the new scene."""
+
+import math
+
+import numpy as np
+
+from likeness.store.records import Score
+
+LEAST_PIXELS = 16
+LEAST_CONTRAST = 4.0  # root mean square, of 255
+
+
+def scene_share(frames: np.ndarray, own: np.ndarray, other: np.ndarray, where: np.ndarray) -> float:
+    """Share of the other scene in a clip's background, by least squares.
+
+    With c = a * other + (1 - a) * own this is a: 0 where the clip shows the scene it should, 1
+    where it is a copy of the other one. Anything that is neither counts by its projection, so that
+    noise gives about 0.
+
+    Args:
+        frames: (T, H, W, 3) uint8 of the clip.
+        own: (H, W, 3) uint8, the scene that was asked for.
+        other: (H, W, 3) uint8, the reference's.
+        where: (H, W) bool, pixels that should show the scene and not the person.
+
+    Returns:
+        NaN where there are too few pixels, or the two scenes look alike in them.
+
+    """
+    if where.sum() < LEAST_PIXELS:
+        return math.nan
+    ground = own[where].astype(float)
+    apart = other[where] - ground
+    if math.sqrt((apart**2).mean()) < LEAST_CONTRAST:
+        return math.nan
+    changed = frames[:, where].astype(float).mean(0) - ground
+    return float((changed * apart).sum() / (apart**2).sum())
+
+
+def leak_score(share: float, clip: str) -> Score:
+    """Make the score of a share that `scene_share` gave, missing with its reason where NaN."""
+    if math.isnan(share):
+        reason = "the two scenes can't be told apart behind the person"
+        return Score.missing(clip=clip, reward="leak", reason=reason, version="leak-1")
+    return Score(clip=clip, reward="leak", value=share, version="leak-1")
