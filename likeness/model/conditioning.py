@@ -87,6 +87,10 @@ class Conditioning:
         """Repeat the whole batch ``times`` times over, as ``torch.cat`` would."""
         return self.map(lambda tensor: torch.cat([tensor] * times))
 
+    def each(self, times: int) -> "Conditioning":
+        """Give every row ``times`` rows beside each other, for samples of one condition."""
+        return self if times == 1 else self.map(lambda tensor: tensor.repeat_interleave(times, 0))
+
     def to(self, device: torch.device | str) -> "Conditioning":
         """Move every tensor."""
         return self.map(lambda tensor: tensor.to(device))
@@ -120,6 +124,13 @@ class Conditioning:
             keep = ~reference_audio[:, None, None]
             out = replace(out, reference_audio=self.reference_audio * keep)
         return out
+
+    def branch(self, name: str) -> "Conditioning":
+        """Withhold what a guidance branch goes without, but for the reference: the cache does."""
+        rows = self.all_rows()
+        if name == "no_audio":
+            return self.without(audio=rows)
+        return self.without(audio=rows, text=rows) if name == "neither" else self
 
     def all_rows(self, value: bool = True) -> Tensor:
         """Make a (B,) mask for :meth:`without`."""
