@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -78,7 +78,8 @@ class Conditioning:
     def map(self, function: Callable[[Tensor], Tensor]) -> "Conditioning":
         """Apply a function to every tensor."""
         tensors: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Conditioning(**{n: None if t is None else function(t) for n, t in tensors.items()})
+        mapped = {n: None if t is None else function(t) for n, t in tensors.items()}
+        return Conditioning(**cast(dict[str, Any], mapped))
 
     def __getitem__(self, rows: slice | list[int] | Tensor) -> "Conditioning":
         return self.map(lambda tensor: tensor[rows])
