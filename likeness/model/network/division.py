@@ -40,7 +40,7 @@ class Divided:
     def layout(self) -> tuple[int, int]:
         """Number of this process and how many share the tokens: (0, 1) when alone."""
         inside = self._parallel_config and self._parallel_config.context_parallel_config
-        return (inside._rank, inside.ulysses_degree) if inside else (0, 1)
+        return (inside._rank, inside.ulysses_degree or 1) if inside else (0, 1)
 
     def share_of(self, x: Tensor, dim: int) -> Tensor:
         """Share of x along a dimension."""
@@ -48,11 +48,11 @@ class Divided:
             return x
         return self.share(x.transpose(dim, 1)).transpose(dim, 1)
 
-    def _resolve_parallel_config(self, config: ParallelConfig | ContextParallelConfig) -> Any:
+    def _resolve_parallel_config(self, config: Any) -> ParallelConfig:
         # diffusers' own asks for the accelerator, of which a machine may have none.
         if isinstance(config, ContextParallelConfig):
             config = ParallelConfig(context_parallel_config=config)
-        inside = config.context_parallel_config
+        inside = getattr(config, "context_parallel_config", None)
         if inside is None or inside.ring_degree != 1 or inside.ulysses_anything:
             raise ModelError("the transformer is divided by ulysses_degree alone")
         if not torch.distributed.is_initialized():
