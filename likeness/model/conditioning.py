@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -78,7 +78,8 @@ class Conditioning:
     def map(self, function: Callable[[Tensor], Tensor]) -> "Conditioning":
         """Apply a function to every tensor."""
         tensors: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Conditioning(**{n: None if t is None else function(t) for n, t in tensors.items()})
+        mapped = {n: None if t is None else function(t) for n, t in tensors.items()}
+        return Conditioning(**cast(dict[str, Any], mapped))
 
     def __getitem__(self, rows: slice | list[int] | Tensor) -> "Conditioning":
         return self.map(lambda tensor: tensor[rows])
@@ -86,6 +87,10 @@ class Conditioning:
     def repeat(self, times: int) -> "Conditioning":
         """Repeat the whole batch ``times`` times over, as ``torch.cat`` would."""
         return self.map(lambda tensor: torch.cat([tensor] * times))
+
+    def each(self, times: int) -> "Conditioning":
+        """Give every row ``times`` rows beside each other, for samples of one condition."""
+        return self if times == 1 else self.map(lambda tensor: tensor.repeat_interleave(times, 0))
 
     def to(self, device: torch.device | str) -> "Conditioning":
         """Move every tensor."""
@@ -120,6 +125,13 @@ class Conditioning:
             keep = ~reference_audio[:, None, None]
             out = replace(out, reference_audio=self.reference_audio * keep)
         return out
+
+    def branch(self, name: str) -> "Conditioning":
+        """Withhold what a guidance branch goes without, but for the reference: the cache does."""
+        rows = self.all_rows()
+        if name == "no_audio":
+            return self.without(audio=rows)
+        return self.without(audio=rows, text=rows) if name == "neither" else self
 
     def all_rows(self, value: bool = True) -> Tensor:
         """Make a (B,) mask for :meth:`without`."""

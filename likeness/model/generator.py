@@ -176,20 +176,23 @@ class Generator:
         cond: Conditioning,
         settings: SamplerSettings,
         *,
+        each: int = 1,
         shared: ReferenceCache | None = None,
     ) -> Velocity:
         """Velocity under guidance as a function of z_t and t, as samplers call it; differentiable.
 
-        The reference is encoded here, once: ask again when the weights have changed.
+        The reference is encoded here, once for ``each`` rows a condition: ask again when the
+        weights have changed.
         """
         guidance = settings.guidance
         cache = self.encode_reference(cond) if shared is None else shared
+        cache, cond = cache.each(each), cond.each(each)
         names = guidance.branches
         batches = []
         for group in [(name,) for name in names] if settings.one_by_one else [names]:
             seen = [name != "no_reference" for name in group]
             one = cache if seen == [True] else cache.repeat(seen)  # one alone needs no copy
-            batches.append((group, Conditioning.stack([_branch(cond, n) for n in group]), one))
+            batches.append((group, Conditioning.stack([cond.branch(n) for n in group]), one))
 
         def velocity(z: Tensor, t: float) -> Tensor:
             found: dict[str, Tensor] = {}
@@ -213,7 +216,8 @@ class Generator:
     ) -> Tensor:
         """Generate latents (B, C, T, h, w), a seed a row; settings default to the preset's.
 
-        ``shared`` is what :meth:`encode_reference` gave for these rows, if it is there already.
+        Several seeds a condition make samples of one condition beside each other, a GRPO group.
+        ``shared`` is what :meth:`encode_reference` gave for ``cond``, if it is there already.
         """
         settings = settings or self.sampler_settings
         method = settings.method
@@ -221,7 +225,8 @@ class Generator:
             made = self.rollout(cond, seeds=seeds, settings=settings, progress=progress)
             return made.latents[-1]
         noise = self._noise(cond, seeds)
-        velocity = self.guided_velocity(cond, settings, shared=shared)
+        each = len(seeds) // len(cond)
+        velocity = self.guided_velocity(cond, settings, each=each, shared=shared)
         return method(
             velocity, noise, steps=settings.steps, shift=settings.shift, progress=progress
         )
@@ -239,7 +244,7 @@ class Generator:
         """Generate with a stochastic sampler and keep each step with its log-probability.
 
         Args:
-            cond: of B rows.
+            cond: a row each, or a row for a group of rows beside each other.
             seeds: of the noise each row starts from; equal ones share it, as a GRPO group may.
             settings: whose sampler must be a stochastic one.
             step_seeds: of the noise of each row's stochastic steps; ``seeds`` by default.
@@ -249,9 +254,10 @@ class Generator:
         method = settings.method
         if not isinstance(method, StochasticSampler):
             raise ModelError(f"a rollout needs a stochastic sampler, got {settings.sampler!r}")
+        noise = self._noise(cond, seeds)
         return rollout(
-            self.guided_velocity(cond, settings),
-            self._noise(cond, seeds),
+            self.guided_velocity(cond, settings, each=len(seeds) // len(cond)),
+            noise,
             method,
             times=shifted_times(settings.steps, settings.shift),
             seeds=seeds if step_seeds is None else step_seeds,
@@ -259,8 +265,10 @@ class Generator:
         )
 
     def _noise(self, cond: Conditioning, seeds: list[int]) -> Tensor:
-        if len(seeds) != len(cond):
-            raise ModelError(f"{len(cond)} conditions need as many seeds, got {len(seeds)}")
+        if not seeds or len(seeds) % len(cond):
+            raise ModelError(
+                f"{len(cond)} conditions need as many seeds or a multiple, got {len(seeds)}"
+            )
         channels, _, height, width = self.latent_shape
         shape = (channels, cond.new_frames, height, width)
         return seeded_noise(shape, seeds).to(cond.text.device)
@@ -308,11 +316,3 @@ class Generator:
     def load_lora(self, state: dict[str, Tensor]) -> None:
         """Set the adapter's weights; :meth:`add_lora` must have made it."""
         set_peft_model_state_dict(cast(torch.nn.Module, self.transformer), state)
-
-
-def _branch(cond: Conditioning, name: str) -> Conditioning:
-    """Withhold what a guidance branch goes without, but for the reference: that is the cache's."""
-    rows = cond.all_rows()
-    if name == "no_audio":
-        return cond.without(audio=rows)
-    return cond.without(audio=rows, text=rows) if name == "neither" else cond

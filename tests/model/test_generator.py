@@ -120,7 +120,7 @@ def test_bad_input_is_told_in_a_line(generator, request_of, tmp_path):
     with pytest.raises(ModelError, match="no requests"):
         generator.condition([])
     with pytest.raises(ModelError, match="as many seeds"):
-        generator.sample(generator.condition([short]), seeds=[1, 2])
+        generator.sample(generator.condition([short]), seeds=[])
     with pytest.raises(ModelError, match="NaN"):
         generator.decode(torch.full((1, *generator.latent_shape), float("nan")))
     with pytest.raises(ModelError, match="no generator checkpoint"):

@@ -1,5 +1,6 @@
 """One transformer block of TAVR: Wan's, with Reference Self-Attention and audio."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -8,6 +9,8 @@ from diffusers.models.attention_dispatch import dispatch_attention_fn
 from diffusers.models.normalization import FP32LayerNorm
 from diffusers.models.transformers.transformer_wan import WanAttention, WanAttnProcessor
 from torch import Tensor, nn
+
+from likeness.model.config import ModelError
 
 Rotary = tuple[Tensor, Tensor]
 KeyValue = tuple[Tensor, Tensor]
@@ -33,10 +36,48 @@ def queries_keys_values(attn: WanAttention, x: Tensor, rotary: Rotary) -> tuple[
 
 
 def attend(attn: WanAttention, q: Tensor, k: Tensor, v: Tensor, valid: Tensor | None) -> Tensor:
-    """Attention through diffusers' backends, then the layer's output projection."""
-    mask = None if valid is None else valid[:, None, None, :]
-    out = dispatch_attention_fn(q, k, v, attn_mask=mask).flatten(2, 3).type_as(q)
-    return attn.to_out[1](attn.to_out[0](out))
+    """Attention through diffusers' backends, then the layer's output projection.
+
+    Under context parallelism each process gives its share of the queries, keys and ``valid``, and
+    there are no gradients: those of diffusers want as many keys as queries.
+    """
+    mask = None if valid is None else valid[:, None, None, :].contiguous()
+    how: Any = attn.processor
+    if how._parallel_config is not None and q.requires_grad:
+        raise ModelError("context parallelism is for inference: go within torch.no_grad()")
+    out = dispatch_attention_fn(
+        q,
+        k,
+        v,
+        attn_mask=mask,
+        backend=how._attention_backend,
+        parallel_config=how._parallel_config,
+    )
+    return attn.to_out[1](attn.to_out[0](out.flatten(2, 3).type_as(q)))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Given:
+    """What every block is given beside the tokens.
+
+    Attributes:
+        rows: (start, end, (B, 6, D)): modulation of the tokens from start to end.
+        text: (B, L, D) of the prompt.
+        rotary: of the tokens.
+        valid: (B, keys) bool over tokens and reference, or None when all count.
+        heard: (B, T, L, D) audio tokens of each latent frame, or None for silence.
+        framed: tokens at the beginning that lie in T equal frames and hear theirs.
+        frame: (B, N) latent frame of every token instead, where only selected ones are here.
+
+    """
+
+    rows: tuple[tuple[int, int, Tensor], ...]
+    text: Tensor
+    rotary: Rotary
+    valid: Tensor | None = None
+    heard: Tensor | None = None
+    framed: int = 0
+    frame: Tensor | None = None
 
 
 class AvatarBlock(nn.Module):
@@ -68,6 +109,39 @@ class AvatarBlock(nn.Module):
         for parameter in self.attn_audio.to_out.parameters():
             nn.init.zeros_(parameter)
 
+    def forward(
+        self, x: Tensor, given: Given, reference: KeyValue | None = None, *, keep: bool = False
+    ) -> tuple[Tensor, KeyValue | None]:
+        """Run (B, N, D) through the block; ``keep`` asks for its keys and values as well.
+
+        Target, motion and background together, with the reference's keys and values, are TAVR
+        eq. 2's first call; the reference alone is the second. Then come eq. 3-5.
+        """
+        modulations = [self.modulation(row) for _, _, row in given.rows]
+        inputs = torch.cat(
+            [
+                self.attention_input(x[:, a:b], m)
+                for (a, b, _), m in zip(given.rows, modulations, strict=True)
+            ],
+            1,
+        )
+        q, k, v = queries_keys_values(self.attn1, inputs, given.rotary)
+        kept = (k, v) if keep else None
+        if reference is not None:
+            k, v = torch.cat([k, reference[0]], 1), torch.cat([v, reference[1]], 1)
+        out = attend(self.attn1, q, k, v, given.valid)
+        gates = [
+            m[2].expand(-1, b - a, -1) for (a, b, _), m in zip(given.rows, modulations, strict=True)
+        ]
+        x = self.after_attention(x, out, torch.cat(gates, 1), given.text)
+        if given.heard is not None:
+            x = self.hear(x, given.heard, given)
+        parts = [
+            self.feed_forward(x[:, a:b], m)
+            for (a, b, _), m in zip(given.rows, modulations, strict=True)
+        ]
+        return torch.cat(parts, 1), kept
+
     def modulation(self, temb: Tensor) -> tuple[Tensor, ...]:
         """Shift, scale and gate of attention and feed-forward, each (B, 1, D)."""
         return (self.scale_shift_table + temb.float()).chunk(6, dim=1)
@@ -88,40 +162,16 @@ class AvatarBlock(nn.Module):
         hidden = torch.addcmul(shift, self.norm3(x.float()), 1 + scale).type_as(x)
         return torch.addcmul(x.float(), self.ffn(hidden).float(), gate).type_as(x)
 
-    def hear(self, x: Tensor, audio: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Audio cross-attention of (B, N, D) on (B, L, D); mask (B, N, L) says who hears what."""
+    def hear(self, x: Tensor, heard: Tensor, given: Given) -> Tensor:
+        """Audio cross-attention: a token hears the audio of its own latent frame (eq. 3-5)."""
+        if given.frame is not None:
+            frames, slots = heard.shape[1:3]
+            of_key = torch.arange(frames, device=x.device).repeat_interleave(slots)
+            return self._hear(x, heard.flatten(1, 2), given.frame[..., None] == of_key)
+        by_frame = x[:, : given.framed].unflatten(1, (heard.shape[1], -1)).flatten(0, 1)
+        told = self._hear(by_frame, heard.flatten(0, 1)).unflatten(0, (len(x), -1))
+        return torch.cat([told.flatten(1, 2), x[:, given.framed :]], 1)
+
+    def _hear(self, x: Tensor, audio: Tensor, mask: Tensor | None = None) -> Tensor:
         hidden = self.norm_audio(x.float()).type_as(x)
-        attention_mask = None if mask is None else mask[:, None]
-        return x + self.attn_audio(hidden, audio, attention_mask)
-
-
-def forward_target(  # noqa: PLR0913, PLR0917 checkpointing wants plain arguments
-    block: AvatarBlock,
-    x: Tensor,
-    rows: list[tuple[int, int, Tensor]],
-    text: Tensor,
-    rotary: Rotary,
-    reference: KeyValue | None,
-    valid: Tensor | None,
-    heard: Tensor | None,
-    target: int,
-) -> Tensor:
-    """One block over [motion, target, background] (TAVR eq. 2, the first call, then eq. 3-5)."""
-    rows = [row for row in rows if row[0] < row[1]]
-    modulations = [block.modulation(row) for _, _, row in rows]
-    parts = [x[:, a:b] for a, b, _ in rows]
-    inputs = [block.attention_input(p, m) for p, m in zip(parts, modulations, strict=True)]
-    q, k, v = queries_keys_values(block.attn1, torch.cat(inputs, 1), rotary)
-    if reference is not None:
-        k, v = torch.cat([k, reference[0]], 1), torch.cat([v, reference[1]], 1)
-    out = attend(block.attn1, q, k, v, valid)
-    gate = torch.cat(
-        [m[2].expand(-1, b - a, -1) for m, (a, b, _) in zip(modulations, rows, strict=True)], 1
-    )
-    x = block.after_attention(x, out, gate, text)
-    if heard is not None:
-        by_frame = x[:, :target].unflatten(1, (heard.shape[1], -1)).flatten(0, 1)
-        heard_to = block.hear(by_frame, heard.flatten(0, 1)).unflatten(0, (len(x), -1))
-        x = torch.cat([heard_to.flatten(1, 2), x[:, target:]], 1)
-    parts = [x[:, a:b] for a, b, _ in rows]
-    return torch.cat([block.feed_forward(p, m) for p, m in zip(parts, modulations, strict=True)], 1)
+        return x + self.attn_audio(hidden, audio, None if mask is None else mask[:, None])

@@ -1,9 +1,15 @@
 """Which tokens of a stream the transformer sees, and where they stand."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
+from diffusers.models.transformers.transformer_wan import WanRotaryPosEmbed
 from torch import Tensor
+from torch.nn.functional import pad
+
+from likeness.model.network.block import Rotary
+from likeness.model.network.cache import ReferenceCache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +32,14 @@ class Selection:
         if tokens.dim() == 2:
             return tokens[self.index]
         return tokens.gather(1, self.index[..., None].expand(-1, -1, tokens.shape[-1]))
+
+    def padded(self, multiple: int) -> "Selection":
+        """Pad with dropped tokens to a multiple of a number, so that K divides by it."""
+        more = -self.index.shape[1] % multiple
+        if not more:
+            return self
+        valid = torch.ones_like(self.index, dtype=torch.bool) if self.valid is None else self.valid
+        return Selection(index=pad(self.index, (0, more)), valid=pad(valid, (0, more)))
 
 
 def select(keep: Tensor) -> Selection:
@@ -75,3 +89,66 @@ def patch_grid(shape: tuple[int, ...], patch: tuple[int, int, int]) -> tuple[int
     """Frames, rows and columns of tokens for latents of shape (..., T, H, W)."""
     frames, height, width = shape[-3:]
     return frames // patch[0], height // patch[1], width // patch[2]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Stream:
+    """Selected tokens of one stream on their way through the blocks.
+
+    Attributes:
+        tokens: (B, N, D).
+        rotary: (B, N, 1, head_dim) each.
+        valid: (B, N) bool, or None when all are.
+        frame: (B, N) latent frame that a token is of.
+
+    """
+
+    tokens: Tensor
+    rotary: Rotary
+    valid: Tensor | None
+    frame: Tensor
+
+
+def rotary_grid(rope: WanRotaryPosEmbed, grid: tuple[int, int, int], start: int) -> Rotary:
+    """Rotary cosines and sines (1, N, 1, head_dim) of a (T, H, W) grid from time ``start``."""
+    frames, rows, columns = grid
+    sizes = [rope.t_dim, rope.h_dim, rope.w_dim]
+
+    def lay(table: Tensor) -> Tensor:
+        time, down, across = table.split(sizes, dim=1)
+        parts = (
+            time[start : start + frames].view(frames, 1, 1, -1),
+            down[:rows].view(1, rows, 1, -1),
+            across[:columns].view(1, 1, columns, -1),
+        )
+        laid = torch.cat([p.expand(frames, rows, columns, -1) for p in parts], -1)
+        return laid.reshape(1, frames * rows * columns, 1, -1)
+
+    return lay(cast(Tensor, rope.freqs_cos)), lay(cast(Tensor, rope.freqs_sin))
+
+
+def join_rotary(own: Rotary, other: Rotary, batch: int) -> Rotary:
+    """Put the positions of two streams behind each other, for so many rows."""
+    cos, sin = (
+        torch.cat([a.expand(batch, -1, -1, -1), b.expand(batch, -1, -1, -1)], 1)
+        for a, b in zip(own, other, strict=True)
+    )
+    return cos, sin
+
+
+def joint_validity(
+    target: int, x: Tensor, background: Tensor | None, reference: ReferenceCache | None
+) -> Tensor | None:
+    """Which keys of [target, background, reference] count, or None when all do."""
+    beside = x.shape[1] - target
+    padded = reference is not None and reference.valid is not None
+    if background is None and not padded:
+        return None
+    everything = x.new_ones((len(x), target), dtype=torch.bool)
+    parts = [everything]
+    if beside:
+        parts.append(background if background is not None else everything[:, :1].expand(-1, beside))
+    if reference is not None:
+        seen, count = reference.valid, reference.tokens
+        parts.append(seen if seen is not None else everything[:, :1].expand(-1, count))
+    return torch.cat(parts, 1)

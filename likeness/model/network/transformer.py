@@ -6,7 +6,6 @@ background or audio the output is Wan's.
 """
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar, cast
 
 import torch
@@ -23,31 +22,24 @@ from diffusers.models.transformers.transformer_wan import (
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from likeness.model.config import ModelError
 from likeness.model.encoders.audio import AudioEmbedder
-from likeness.model.network.block import (
-    AvatarBlock,
-    KeyValue,
-    Rotary,
-    attend,
-    forward_target,
-    queries_keys_values,
-)
-from likeness.model.network.cache import ReferenceCache
+from likeness.model.network.block import AvatarBlock, Given, KeyValue, Rotary
+from likeness.model.network.cache import ReferenceCache, Stamp
+from likeness.model.network.division import Divided
 from likeness.model.network.refiner import LatentRefiner
-from likeness.model.network.streams import Selection, patch_grid
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stream:
-    """Tokens of one stream on their way through the blocks."""
-
-    tokens: Tensor  # (B, N, D)
-    rotary: Rotary  # (1 or B, N, 1, head_dim) each
-    valid: Tensor | None = None  # (B, N) bool
+from likeness.model.network.streams import (
+    Selection,
+    Stream,
+    join_rotary,
+    joint_validity,
+    patch_grid,
+    rotary_grid,
+)
 
 
 class AvatarTransformer3DModel(
-    ModelMixin, ConfigMixin, PeftAdapterMixin, CacheMixin, AttentionMixin
+    Divided, ModelMixin, ConfigMixin, PeftAdapterMixin, CacheMixin, AttentionMixin
 ):
     """Wan2.1's transformer with video references, reference audio and a background.
 
@@ -97,6 +89,7 @@ class AvatarTransformer3DModel(
     ) -> None:
         super().__init__()
         dim = num_attention_heads * attention_head_dim
+        self.share = nn.Identity()
         self.rope = WanRotaryPosEmbed(attention_head_dim, patch_size, rope_max_seq_len)
         self.patch_embedding = nn.Conv3d(in_channels, dim, patch_size, stride=patch_size)
         self.condition_embedder = WanTimeTextImageEmbedding(
@@ -122,34 +115,43 @@ class AvatarTransformer3DModel(
         """The blocks, as what they are."""
         return cast(list[AvatarBlock], list(self.blocks))
 
-    def rotary(self, grid: tuple[int, int, int], start: int) -> Rotary:
-        """Rotary cosines and sines of a (T, H, W) grid of tokens that starts at time ``start``."""
-        frames, rows, columns = grid
-        sizes = [self.rope.t_dim, self.rope.h_dim, self.rope.w_dim]
-
-        def lay(table: Tensor) -> Tensor:
-            time, down, across = table.split(sizes, dim=1)
-            parts = (
-                time[start : start + frames].view(frames, 1, 1, -1),
-                down[:rows].view(1, rows, 1, -1),
-                across[:columns].view(1, 1, columns, -1),
-            )
-            laid = torch.cat([p.expand(frames, rows, columns, -1) for p in parts], -1)
-            return laid.reshape(1, frames * rows * columns, 1, -1)
-
-        return lay(cast(Tensor, self.rope.freqs_cos)), lay(cast(Tensor, self.rope.freqs_sin))
-
     def embed(self, latents: Tensor) -> Tensor:
         """Latents (B, C, T, H, W) to tokens (B, N, D)."""
         return self.patch_embedding(latents).flatten(2).transpose(1, 2).contiguous()
 
     def auxiliary_stream(self, latents: Tensor, chosen: Selection, kind: int) -> Stream:
-        """Tokens of the background (kind 0) or the reference (kind 1), selected after positions."""
+        """Tokens of the background (kind 0) or the reference (kind 1), selected after positions.
+
+        Under context parallelism they are this process's share.
+        """
+        chosen = chosen.padded(self.layout[1])
         grid = patch_grid(latents.shape, self.patch_size)
-        cos, sin = self.rotary(grid, self.positions[kind])
+        cos, sin = rotary_grid(self.rope, grid, self.positions[kind])
         tokens = chosen.gather(self.embed(latents)) + self.stream_embedding[kind]
-        rotary = (chosen.gather(cos[0, :, 0])[:, :, None], chosen.gather(sin[0, :, 0])[:, :, None])
-        return Stream(tokens=tokens, rotary=rotary, valid=chosen.valid)
+        valid = chosen.valid
+        return Stream(
+            tokens=self.share_of(tokens, 1),
+            rotary=(
+                self.share_of(chosen.gather(cos[0, :, 0])[:, :, None], 1),
+                self.share_of(chosen.gather(sin[0, :, 0])[:, :, None], 1),
+            ),
+            valid=None if valid is None else self.share_of(valid, 1),
+            frame=self.share_of(chosen.index // (grid[1] * grid[2]), 1),
+        )
+
+    def frames(self, latents: Tensor, grid: tuple[int, int, int]) -> tuple[Tensor, Rotary]:
+        """Tokens (B, T * N, D) of whole latent frames of N tokens and their rotary positions."""
+        if grid[1] * grid[2] % self.layout[1]:
+            raise ModelError(
+                f"{self.layout[1]} processes can't share frames of {grid[1]} x {grid[2]} tokens "
+                "evenly: choose a number that divides them"
+            )
+        cos, sin = (
+            self.share_of(table.unflatten(1, (grid[0], -1)), 2).flatten(1, 2)
+            for table in rotary_grid(self.rope, grid, 0)
+        )
+        tokens = self.share_of(self.embed(latents).unflatten(1, (grid[0], -1)), 2)
+        return tokens.flatten(1, 2), (cos, sin)
 
     def modulations(self, timestep: Tensor, text: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Time embedding (B, D), its projection (B, 6, D) and the embedded text (B, L, D)."""
@@ -170,31 +172,14 @@ class AvatarTransformer3DModel(
                 rate, or None to leave the reference deaf (Table 3).
 
         """
-        stream = self.auxiliary_stream(latents, chosen, kind=1)
-        x, rotary = stream.tokens, stream.rotary
-        timestep = torch.full((len(x),), self.reference_timestep, device=x.device)
-        _, temb, text = self.modulations(timestep, empty_text)
-        heard = None if audio is None else self.audio_embedder(audio, latents.shape[2])
-        mask = None if heard is None else self._own_frame(chosen, latents, heard.shape[2])
-        layers: list[KeyValue] = []
-        for block in self.layers:
-            modulation = block.modulation(temb)
-            q, k, v = queries_keys_values(block.attn1, block.attention_input(x, modulation), rotary)
-            layers.append((k, v))
-            x = block.after_attention(
-                x, attend(block.attn1, q, k, v, stream.valid), modulation[2], text
-            )
-            if heard is not None:
-                x = block.hear(x, heard.flatten(1, 2), mask)
-            x = block.feed_forward(x, modulation)
-        return ReferenceCache(layers=tuple(layers), valid=stream.valid)
+        timestep = torch.full((len(latents),), self.reference_timestep, device=latents.device)
+        # Through forward's door, where hooks stand: offloading brings the weights there.
+        return self(latents, timestep, empty_text, audio=audio, reference_tokens=chosen)
 
-    def _own_frame(self, chosen: Selection, latents: Tensor, audio_tokens: int) -> Tensor:
-        """(B, N_ref, T_ref * L): a reference token hears the audio of its own latent frame."""
-        frames, rows, columns = patch_grid(latents.shape, self.patch_size)
-        frame_of_token = chosen.index // (rows * columns)
-        frame_of_key = torch.arange(frames, device=latents.device).repeat_interleave(audio_tokens)
-        return frame_of_token[..., None] == frame_of_key
+    def stamp(self) -> Stamp:
+        """Return the state that a reference cache depends on."""
+        constants = (self.reference_timestep, self.positions[1])
+        return Stamp.of(self, layout=self.layout, constants=constants)
 
     def forward(  # noqa: PLR0913, PLR0917 a stream each
         self,
@@ -205,8 +190,9 @@ class AvatarTransformer3DModel(
         background: tuple[Tensor, Selection] | None = None,
         reference: ReferenceCache | None = None,
         motion: Tensor | None = None,
-    ) -> Tensor:
-        """Predict for noisy latents.
+        reference_tokens: Selection | None = None,
+    ) -> Tensor | ReferenceCache:
+        """Predict for noisy latents; all inputs may be of any floating type.
 
         Args:
             hidden_states: (B, C, T, H, W).
@@ -218,71 +204,93 @@ class AvatarTransformer3DModel(
             reference: from :meth:`encode_reference`.
             motion: (B, C, M, H, W) clean latents of what went before, prepended (TAVR, section
                 3.1: Longer Video Generation).
+            reference_tokens: says that the latents are a reference's and which tokens of it are
+                selected, as :meth:`encode_reference` does.
 
         Returns:
-            (B, C, T, H, W).
+            (B, C, T, H, W) of the latents' type, or the reference's keys and values.
+
+        Raises:
+            ModelError: the reference cache is not of this transformer as it is now.
 
         """
+        kind = self.dtype
+        text, sound = encoder_hidden_states.to(kind), None if audio is None else audio.to(kind)
+        if reference_tokens is not None:
+            return self._encode(hidden_states.to(kind), timestep, text, sound, reference_tokens)
+        before = 0 if motion is None else motion.shape[2]
         latents = hidden_states if motion is None else torch.cat([motion, hidden_states], 2)
+        latents = latents.to(kind)
         grid = patch_grid(latents.shape, self.patch_size)
-        x = self.embed(latents)
-        before = 0 if motion is None else motion.shape[2] * grid[1] * grid[2]
+        x, rotary = self.frames(latents, grid)
         target = x.shape[1]
-        temb, row, text = self.modulations(timestep, encoder_hidden_states)
-        rows = [(before, target, row)]
-        rotary = self.rotary(grid, 0)
+        known = target // grid[0] * before
+        temb, row, prompt = self.modulations(timestep, text)
         valid = None
         if background is not None:
-            aside = self.auxiliary_stream(*background, kind=0)
+            aside = self.auxiliary_stream(background[0].to(kind), background[1], kind=0)
             x = torch.cat([x, aside.tokens], 1)
-            rotary = _join_rotary(rotary, aside.rotary, len(x))
+            rotary = join_rotary(rotary, aside.rotary, len(x))
             valid = aside.valid
-        if before or x.shape[1] > target:
+        rows = [(known, target, row)]
+        if known or x.shape[1] > target:
             clean = torch.full_like(timestep, self.reference_timestep)
-            _, clean_row, _ = self.modulations(clean, encoder_hidden_states)
-            rows = [(0, before, clean_row), *rows, (target, x.shape[1], clean_row)]
-        valid = _joint_validity(target, x, valid, reference)
-        heard = None if audio is None else self.audio_embedder(audio, grid[0])
+            _, clean_row, _ = self.modulations(clean, text)
+            rows = [(0, known, clean_row), *rows, (target, x.shape[1], clean_row)]
+        if reference is not None:
+            reference.check(self.stamp(), x)
+        given = Given(
+            rows=tuple(r for r in rows if r[0] < r[1]),
+            text=prompt,
+            rotary=rotary,
+            valid=joint_validity(target, x, valid, reference),
+            heard=None if sound is None else self.audio_embedder(sound, grid[0]),
+            framed=target,
+        )
         for number, block in enumerate(self.layers):
-            kv = None if reference is None else reference.layers[number]
-            inputs = (block, x, rows, text, rotary, kv, valid, heard, target)
-            if torch.is_grad_enabled() and self.gradient_checkpointing:
-                x = checkpoint(forward_target, *inputs, use_reentrant=False)
-            else:
-                x = forward_target(*inputs)
-        out = self._unpatchify(x[:, :target], temb, grid)
+            kv = None if reference is None else reference.layer(number)
+            x, _ = self._run(block, x, given, kv)
+        out = self._unpatchify(x[:, :target].unflatten(1, (grid[0], -1)), temb, grid)
         if self.refiner is not None:
             out = self.refiner(out, latents)
-        return out[:, :, latents.shape[2] - hidden_states.shape[2] :]
+        return out[:, :, before:].to(hidden_states.dtype)
+
+    def _encode(
+        self, latents: Tensor, timestep: Tensor, text: Tensor, audio: Tensor | None, of: Selection
+    ) -> ReferenceCache:
+        stream = self.auxiliary_stream(latents, of, kind=1)
+        _, row, prompt = self.modulations(timestep, text)
+        x = stream.tokens
+        given = Given(
+            rows=((0, x.shape[1], row),),
+            text=prompt,
+            rotary=stream.rotary,
+            valid=stream.valid,
+            heard=None if audio is None else self.audio_embedder(audio, latents.shape[2]),
+            frame=stream.frame,
+        )
+        layers: list[KeyValue] = []
+        for block in self.layers:
+            x, own = self._run(block, x, given, keep=True)
+            layers.append(cast(KeyValue, own))
+        return ReferenceCache(layers=tuple(layers), valid=stream.valid, made_with=self.stamp())
+
+    def _run(
+        self,
+        block: AvatarBlock,
+        x: Tensor,
+        given: Given,
+        reference: KeyValue | None = None,
+        *,
+        keep: bool = False,
+    ) -> tuple[Tensor, KeyValue | None]:
+        if torch.is_grad_enabled() and self.gradient_checkpointing:
+            return checkpoint(block, x, given, reference, keep=keep, use_reentrant=False)
+        return block(x, given, reference, keep=keep)
 
     def _unpatchify(self, x: Tensor, temb: Tensor, grid: tuple[int, int, int]) -> Tensor:
-        shift, scale = (self.scale_shift_table + temb.unsqueeze(1)).chunk(2, dim=1)
+        """(B, T, N, D) to latents; under context parallelism N is a share, and comes whole."""
+        shift, scale = (self.scale_shift_table + temb.unsqueeze(1))[:, None].chunk(2, dim=2)
         x = self.proj_out((self.norm_out(x.float()) * (1 + scale) + shift).type_as(x))
         x = x.reshape(len(x), *grid, *self.patch_size, -1)
         return x.permute(0, 7, 1, 4, 2, 5, 3, 6).flatten(6, 7).flatten(4, 5).flatten(2, 3)
-
-
-def _join_rotary(own: Rotary, other: Rotary, batch: int) -> Rotary:
-    cos, sin = (
-        torch.cat([a.expand(batch, -1, -1, -1), b.expand(batch, -1, -1, -1)], 1)
-        for a, b in zip(own, other, strict=True)
-    )
-    return cos, sin
-
-
-def _joint_validity(
-    target: int, x: Tensor, background: Tensor | None, reference: ReferenceCache | None
-) -> Tensor | None:
-    """Which keys of [target, background, reference] count, or None when all do."""
-    beside = x.shape[1] - target
-    padded = reference is not None and reference.valid is not None
-    if background is None and not padded:
-        return None
-    everything = x.new_ones((len(x), target), dtype=torch.bool)
-    parts = [everything]
-    if beside:
-        parts.append(background if background is not None else everything[:, :1].expand(-1, beside))
-    if reference is not None:
-        seen, count = reference.valid, reference.layers[0][0].shape[1]
-        parts.append(seen if seen is not None else everything[:, :1].expand(-1, count))
-    return torch.cat(parts, 1)

@@ -17,12 +17,7 @@ from likeness.model.cost.accounting import (
 )
 from likeness.model.cost.roofline import GPUS, gpu_named
 from likeness.model.cost.tokens import Streams
-from likeness.model.network.block import (
-    AvatarBlock,
-    attend,
-    forward_target,
-    queries_keys_values,
-)
+from likeness.model.network.block import AvatarBlock, Given, attend, queries_keys_values
 from likeness.model.network.streams import select
 from likeness.model.network.transformer import AvatarTransformer3DModel
 
@@ -87,27 +82,30 @@ def counted_block(streams: Streams) -> tuple[int, int]:
             return torch.empty(1, n, 1, d // heads), torch.empty(1, n, 1, d // heads)
 
         with FlopCounterMode(display=False) as reference:
-            x = torch.empty(1, streams.reference, d)
-            modulation = block.modulation(row)
-            inputs = block.attention_input(x, modulation)
-            q, k, v = queries_keys_values(block.attn1, inputs, rotary(streams.reference))
-            x = block.after_attention(x, attend(block.attn1, q, k, v, None), modulation[2], text)
-            heard = streams.reference_frames * audio_tokens
-            mask = torch.empty(1, streams.reference, heard, dtype=torch.bool)
-            block.feed_forward(block.hear(x, torch.empty(1, heard, d), mask), modulation)
+            _, keys = block(
+                torch.empty(1, streams.reference, d),
+                Given(
+                    rows=((0, streams.reference, row),),
+                    text=text,
+                    rotary=rotary(streams.reference),
+                    heard=torch.empty(1, streams.reference_frames, audio_tokens, d),
+                    frame=torch.empty(1, streams.reference, dtype=torch.long),
+                ),
+                keep=True,
+            )
         spoken = streams.target + streams.motion
         frames = streams.target_frames + streams.motion_frames
         with FlopCounterMode(display=False) as target:
-            forward_target(
-                block,
+            block(
                 torch.empty(1, streams.queries, d),
-                [(0, spoken, row), (spoken, streams.queries, row)],
-                text,
-                rotary(streams.queries),
-                (k, v),
-                None,
-                torch.empty(1, frames, audio_tokens, d),
-                spoken,
+                Given(
+                    rows=((0, spoken, row), (spoken, streams.queries, row)),
+                    text=text,
+                    rotary=rotary(streams.queries),
+                    heard=torch.empty(1, frames, audio_tokens, d),
+                    framed=spoken,
+                ),
+                keys,
             )
     return target.get_total_flops(), reference.get_total_flops()
 

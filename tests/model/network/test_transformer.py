@@ -1,43 +1,10 @@
 import pytest
 import torch
 from diffusers import WanTransformer3DModel
+from small_network import SMALL, avatar, inputs, randomise, reference_of
 
 from likeness.model.network.streams import Selection, select, tokens_in_boxes
 from likeness.model.network.transformer import AvatarTransformer3DModel
-
-SMALL = {
-    "patch_size": (1, 2, 2),
-    "num_attention_heads": 2,
-    "attention_head_dim": 12,
-    "in_channels": 4,
-    "out_channels": 4,
-    "text_dim": 16,
-    "freq_dim": 32,
-    "ffn_dim": 32,
-    "num_layers": 2,
-}
-
-
-def randomise(model: torch.nn.Module, seed: int) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.2)
-
-
-def avatar(seed: int = 0, **changes) -> AvatarTransformer3DModel:
-    model = AvatarTransformer3DModel(**{**SMALL, "audio_dim": 6, **changes}).eval()
-    randomise(model, seed)
-    return model
-
-
-def inputs(batch: int = 2, frames: int = 3):
-    g = torch.Generator().manual_seed(5)
-    return (
-        torch.randn(batch, 4, frames, 8, 8, generator=g),
-        torch.tensor([700.0, 250.0])[:batch],
-        torch.randn(batch, 7, 16, generator=g),
-    )
 
 
 @pytest.mark.parametrize("layers,heads,frames", [(1, 1, 1), (2, 2, 3), (3, 4, 2)])
@@ -60,11 +27,6 @@ def test_new_audio_path_starts_at_zero():
     z, t, text = inputs()
     audio = torch.randn(2, 9, 6)
     torch.testing.assert_close(ours(z, t, text, audio=audio), ours(z, t, text))
-
-
-def reference_of(model, latents, keep, audio=None):
-    empty = torch.zeros(len(latents), 7, 16)
-    return model.encode_reference(latents, select(keep), empty, audio)
 
 
 def test_reference_changes_the_target_but_never_the_other_way():

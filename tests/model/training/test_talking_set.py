@@ -1,0 +1,86 @@
+"""Windows that go on from what was before, and the anchor that stands in for a background."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from likeness.model.encoders.encoding import to_signed
+from likeness.model.training.talking_set import BatchMaker, Draw, RegionWeights
+
+START = 5
+
+
+@pytest.fixture
+def maker(talking, generator) -> BatchMaker:
+    return BatchMaker(replace(talking, frames=np.array(talking.frames)), generator)
+
+
+def continued(maker: BatchMaker, **changes) -> Draw:
+    draw = maker.draw(np.random.default_rng(0), 1, [9], motion=2, **changes)
+    return replace(draw, target_start=np.array([START]))
+
+
+def target_frames(maker: BatchMaker, draw: Draw) -> np.ndarray:
+    return maker.data.frames[draw.person[0], draw.target_scene[0]]
+
+
+def test_a_continued_window_starts_inside_a_take(maker):
+    frames = maker.data.frames.shape[2]
+    starts = [
+        maker.draw(np.random.default_rng(seed), 8, [9], motion=2).target_start for seed in range(8)
+    ]
+    assert np.min(starts) >= 4
+    assert np.max(starts) + maker.config.frames <= frames
+    assert maker.draw(np.random.default_rng(0), 8, [9]).motion == 0
+
+
+def test_motion_and_target_are_the_latents_of_one_window(maker):
+    draw = continued(maker)
+    latents, cond, weight = maker.make(draw, RegionWeights())
+    assert cond.motion is not None and cond.motion.shape[2] == 2
+    assert latents.shape[2] == cond.new_frames == maker.config.latent_frames - 2
+    assert weight.shape[2] == latents.shape[2]
+    window = target_frames(maker, draw)[START - 4 : START + maker.config.frames]
+    whole = maker.codec.encode(to_signed(window[None]))
+    torch.testing.assert_close(torch.cat([cond.motion, latents], 2), whole[:, :, 1:])
+    unbroken, plain, _ = maker.make(replace(draw, motion=0), RegionWeights())
+    assert plain.motion is None
+    assert torch.equal(plain.audio, cond.audio)
+    # What comes after the first latent frame is the same, however the window begins.
+    torch.testing.assert_close(torch.cat([cond.motion, latents], 2)[:, :, 1:], unbroken[:, :, 1:])
+
+
+def test_its_first_latent_covers_four_frames(maker):
+    """A clip's first latent is of one frame; here it is of the window's first and three before."""
+    draw = continued(maker)
+
+    def changed_by(frame: int) -> list[int]:
+        before = maker.make(draw, RegionWeights())
+        pixels = target_frames(maker, draw)[frame]
+        kept = pixels.copy()
+        pixels[:] = 255 - pixels
+        after = maker.make(draw, RegionWeights())
+        pixels[:] = kept
+        joined = [torch.cat([cond.motion, latents], 2) for latents, cond, _ in (before, after)]
+        difference = (joined[1] - joined[0]).abs().amax((0, 1, 3, 4))
+        return difference.nonzero().flatten().tolist()
+
+    assert changed_by(START - 4) == []
+    assert [changed_by(START - back) for back in (3, 2, 1, 0)] == [[0]] * 4
+    assert changed_by(START + 1) == [1]
+    assert changed_by(START + 5) == [2]
+
+
+def test_an_anchored_draw_keeps_all_of_a_whole_frame(maker):
+    draw = continued(maker, anchor=True)
+    _, cond, _ = maker.make(draw, RegionWeights())
+    assert cond.background_keep.all()
+    assert draw.anchor_start is not None
+    frame = target_frames(maker, draw)[draw.anchor_start[0]]
+    anchor = maker.codec.encode(to_signed(frame[None, None]))
+    torch.testing.assert_close(cond.background, anchor)
+    _, masked, _ = maker.make(replace(draw, anchor_start=None), RegionWeights())
+    assert not masked.background_keep.all()
+    assert torch.equal(masked.text, cond.text)
