@@ -1,6 +1,7 @@
 """Which devices there are, and a process on each that follows orders."""
 
 import multiprocessing
+import signal
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -146,12 +147,17 @@ class _Crew:
         return ProcessPoolExecutor(
             1,
             mp_context=multiprocessing.get_context("spawn"),
-            initializer=torch.set_num_threads,
+            initializer=_begin,
             initargs=(self._threads,),
         )
 
 
 _MAKERS: list[Maker] = []  # of a process of the crew: loaded once, used for all its batches
+
+
+def _begin(threads: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the parent tells of an interruption
+    torch.set_num_threads(threads)
 
 
 def _follow(making: Making, device: str, orders: list[Order], last: bool) -> list[Outcome]:
