@@ -1,14 +1,15 @@
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from likeness.cli.console import bars, say
+from likeness.cli.console import bars, print_json, say
+from likeness.cli.making.settings import Crop, Making, Mark, SamplerName, World
+from likeness.cli.options import AsJson
 
 if TYPE_CHECKING:
-    import numpy as np
-
+    from likeness.cli.making.maker import Outcome
+    from likeness.cli.making.orders import Order
     from likeness.model import Generator
 
 CheckpointPath = Annotated[
@@ -17,103 +18,209 @@ CheckpointPath = Annotated[
 AdapterPath = Annotated[
     Path | None, typer.Option("--adapter", help="An aligned run's adapter to put on it.")
 ]
+SOME_FAILED = 1
+ROWS_ON_CPU = 4
 
 
 def generate(
-    out: Annotated[Path, typer.Argument(help="The clip to write, .mp4.")],
+    out: Annotated[Path | None, typer.Argument(help="The clip to write, .mp4.")] = None,
     *,
-    reference: Annotated[Path, typer.Option("--reference", "-r", help="A video of the person.")],
-    audio: Annotated[Path, typer.Option(help="What they are to say: a sound or video file.")],
+    reference: Annotated[
+        Path | None, typer.Option("--reference", "-r", help="A video of the person.")
+    ] = None,
+    audio: Annotated[
+        Path | None, typer.Option(help="What they are to say: a sound or video file.")
+    ] = None,
     background: Annotated[
-        Path,
+        Path | None,
         typer.Option(help="The scene, a picture; the person goes where it is transparent."),
-    ],
+    ] = None,
     prompt: Annotated[str, typer.Option(help="Scene and clothes in words.")] = "",
+    reference_start: Annotated[
+        float, typer.Option(help="Seconds into the reference to look from.", min=0)
+    ] = 0.0,
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            help="Make a clip of each row instead: CSV or Parquet with the columns reference, "
+            "audio, background and, if wanted, prompt, seed, name, reference_start."
+        ),
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="Folder for a table's clips, and clips.csv.")
+    ] = None,
     checkpoint: CheckpointPath = "tiny",
     adapter: AdapterPath = None,
-    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Of the noise; of a table's first row where it has no seeds.")
+    ] = 0,
+    sampler: Annotated[
+        SamplerName | None, typer.Option(help="UniPC where the preset is asked.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Of the sampler.", min=1)] = None,
     audio_guidance: Annotated[
         float | None, typer.Option(help="Above 1: the mouth follows the speech more closely.")
     ] = None,
+    text_guidance: Annotated[
+        float | None, typer.Option(help="Above 1: closer to the prompt.")
+    ] = None,
     reference_guidance: Annotated[
         float | None, typer.Option(help="Above 1: closer to the person of the reference.")
     ] = None,
+    reference_frames: Annotated[
+        int | None, typer.Option(help="Of the reference that are looked at: 1, 5, 9 to 45.")
+    ] = None,
+    crop: Annotated[
+        Crop, typer.Option(help="Take most of the reference's picture, or the head alone.")
+    ] = "frame",
+    whole_frame: Annotated[
+        bool, typer.Option("--whole-frame", help="Take a reference without a face as it is.")
+    ] = False,
     rewards: Annotated[
-        Literal["testbed", "real"],
-        typer.Option(help="Whose face detector finds the reference's face."),
+        World, typer.Option(help="Whose face detector finds the reference's face.")
     ] = "testbed",
+    mark: Annotated[
+        Mark, typer.Option(help="In the picture: a badge, or a watermark for machines.")
+    ] = "invisible",
+    no_provenance: Annotated[
+        bool, typer.Option("--no-provenance", help="Leave out the signed C2PA manifest.")
+    ] = False,
+    devices: Annotated[
+        str | None, typer.Option(help="Such as cuda:0,cuda:1; all of the machine's by default.")
+    ] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(help="Rows of a table made at a time: 4 on the processor, else 1.", min=1),
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Generate one clip of a person saying something else in another scene."""
-    from likeness.model import Request
-    from likeness.rewards.sets import RewardSet
-    from likeness.store.clip import Clip
-    from likeness.store.media import decode, decode_audio, encode
+    """Generate clips of a person saying something else in another scene.
 
-    shown = decode(reference)
-    speech = decode_audio(audio)
-    scene, hidden = _scene(background)
-    generator = load(checkpoint, adapter)
-    boxes = RewardSet.load(rewards).faces.tracks([shown])[0].boxes
-    request = Request(
-        driving=speech,
-        reference=shown,
-        reference_boxes=boxes,
-        background=scene,
-        hidden=hidden,
-        prompt=prompt,
+    One clip, or one of each row of a table. Clips are marked as generated, and a note beside each
+    says how it was made. A table that was begun goes on; a row that fails is told in clips.csv and
+    the others go on, with exit code 1 at the end.
+    """
+    making = Making(
+        checkpoint=checkpoint,
+        adapter=adapter,
+        sampler=sampler,
+        steps=steps,
+        audio_guidance=audio_guidance,
+        text_guidance=text_guidance,
+        reference_guidance=reference_guidance,
+        reference_frames=reference_frames,
+        crop=crop,
+        whole_frame=whole_frame,
+        rewards=rewards,
+        mark=mark,
+        provenance=not no_provenance,
     )
-    config = generator.config
-    settings = generator.sampler_settings
-    guidance = settings.guidance
-    if audio_guidance is not None:
-        guidance = replace(guidance, audio=audio_guidance)
-    if reference_guidance is not None:
-        guidance = replace(guidance, reference=reference_guidance)
-    settings = replace(settings, steps=steps or settings.steps, guidance=guidance)
-    with bars("generating") as progress:
-        latents = generator.sample(
-            generator.condition([request]),
-            seeds=[seed],
-            settings=settings,
-            progress=progress,
+    if table is not None:
+        if folder is None or out or reference or audio or background or prompt or reference_start:
+            raise typer.BadParameter(
+                "--table goes with --out FOLDER and without OUT; its columns say what is asked for"
+            )
+        _many(_orders(table, folder, seed), folder, making, devices, batch, as_json)
+        return
+    if out is None or reference is None or audio is None or background is None or folder:
+        raise typer.BadParameter(
+            "give OUT with --reference, --audio and --background, or --table with --out"
         )
-    frames = generator.decode(latents)[0]
-    length = round(config.frames / config.fps * 16_000)
-    clip = Clip(
-        frames=frames, fps=config.fps, audio=speech[:length], sample_rate=16_000, origin="generated"
+    from likeness.cli.making.orders import Order
+
+    order = Order(
+        out=out,
+        reference=reference,
+        audio=audio,
+        background=background,
+        prompt=prompt,
+        seed=seed,
+        reference_start=reference_start,
     )
-    encode(clip, out)
-    say(f"{out}: {config.frames} frames, seed {seed}, checkpoint {generator.hash[:16]}")
+    _one(order, making, devices, as_json)
 
 
 def load(checkpoint: str, adapter: Path | None) -> "Generator":
     """Load a checkpoint and put an adapter on it where one is given."""
-    from likeness.alignment.adapter import load_adapter
-    from likeness.model import Generator
+    from likeness.cli.making import devices
 
-    generator = Generator.load(checkpoint)
-    if adapter is not None:
-        load_adapter(generator, adapter)
-    return generator
+    return devices.load(checkpoint, adapter)
 
 
-def _scene(path: Path) -> "tuple[np.ndarray, np.ndarray]":
-    """Read a background picture and where the person goes; opaque, a head-and-shoulders block."""
-    import cv2
-    import numpy as np
+def _one(order: "Order", making: Making, wanted: str | None, as_json: bool) -> None:
+    from likeness.cli.making import devices
+    from likeness.cli.making.maker import Maker, Outcome
 
+    device = devices.devices(wanted)[0]
+    _check_name(order.out)
+    maker = Maker(making, load(making.checkpoint, making.adapter), device)
+    read = maker.read(order)
+    with bars("generating") as progress:
+        note = maker.make([read], progress)[0]
+    _tell_notes(Outcome(order=order, state="made", note=note))
+    if as_json:
+        print_json(note)
+        return
+    say(
+        f"{order.out}: {note['frames']} frames, seed {order.seed}, "
+        f"checkpoint {note['checkpoint'][:16]}"
+    )
+
+
+def _orders(table: Path, folder: Path, seed: int) -> "list[Order]":
+    from likeness.cli.making.orders import read_orders
+
+    return read_orders(table, folder, seed=seed)
+
+
+def _many(
+    orders: "list[Order]",
+    folder: Path,
+    making: Making,
+    wanted: str | None,
+    batch: int | None,
+    as_json: bool,
+) -> None:
+    from likeness.cli.making import devices
+    from likeness.cli.making.listing import row_of, write_listing
+
+    chosen = devices.devices(wanted)
+    folder.mkdir(parents=True, exist_ok=True)
+    size = batch or (ROWS_ON_CPU if set(chosen) == {"cpu"} else 1)
+    batches = [orders[i : i + size] for i in range(0, len(orders), size)]
+    found: dict[Path, Outcome] = {}
+    with bars("generating") as progress:
+        progress(0, len(orders), ", ".join(chosen))
+        for outcomes in devices.made_on(chosen, making, batches):
+            found |= {outcome.order.out: outcome for outcome in outcomes}
+            progress(len(found), len(orders), outcomes[-1].order.out.name if outcomes else "")
+    told = [found[order.out] for order in orders]
+    listing = write_listing(told, folder)
+    for outcome in told:
+        _tell_notes(outcome)
+    states = [outcome.state for outcome in told]
+    if as_json:
+        print_json([row_of(outcome) for outcome in told])
+    else:
+        say(
+            f"{listing}: {states.count('made')} made, {states.count('kept')} were there, "
+            f"{states.count('failed')} failed"
+        )
+    if "failed" in states:
+        typer.echo(
+            f"likeness: {states.count('failed')} of {len(states)} rows failed; {listing} says why",
+            err=True,
+        )
+        raise typer.Exit(SOME_FAILED)
+
+
+def _check_name(out: Path) -> None:
     from likeness.store import LikenessError
-    from likeness.testbed.take import hidden_region
 
-    data = np.fromfile(path, np.uint8)
-    picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
-    if picture is None or picture.ndim != 3:
-        raise LikenessError(f"{path} is no colour picture that can be read; give a PNG or JPEG")
-    side = min(picture.shape[:2])
-    top, left = ((n - side) // 2 for n in picture.shape[:2])
-    picture = picture[top : top + side, left : left + side]
-    rgb = np.ascontiguousarray(picture[..., 2::-1])
-    if picture.shape[2] == 4 and (picture[..., 3] == 0).any():
-        return rgb, picture[..., 3] == 0
-    return rgb, hidden_region(side)
+    if out.suffix.lower() != ".mp4":
+        raise LikenessError(f"{out}: clips are .mp4 files; give such a name")
+
+
+def _tell_notes(outcome: "Outcome") -> None:
+    for note in outcome.note.get("notes", ()) if outcome.state == "made" else ():
+        typer.echo(f"likeness: {note}", err=True)

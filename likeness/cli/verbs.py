@@ -47,7 +47,12 @@ VERBS: dict[str, Verb] = {
         Verb(
             name="generate",
             target="generate:generate",
-            help="Generate a clip of a person in another scene.",
+            help="Generate clips of a person in another scene.",
+        ),
+        Verb(
+            name="inspect",
+            target="inspect:inspect",
+            help="Say what a file tells of its making: marks, manifest.",
         ),
         Verb(
             name="score",

@@ -1,0 +1,1 @@
+"""Clips made from conditions: what is asked for, on which devices, marked and noted."""
