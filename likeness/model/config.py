@@ -39,6 +39,8 @@ class GeneratorConfig:
         text_length: tokens of a prompt.
         motion_latents: of the clip so far, at the beginning of each further chunk of a long clip
             (TAVR, section 3.1: the final two).
+        codec: turns pixels into latents and back.
+        speech: turns speech into what the transformer hears.
         transformer: arguments of AvatarTransformer3DModel.
 
     """
@@ -60,6 +62,8 @@ class GeneratorConfig:
     reference_guidance: float = 1.0
     text_length: int = 24
     motion_latents: int = 2
+    codec: Literal["tiny", "wan"] = "tiny"
+    speech: Literal["log_mel", "wav2vec2"] = "log_mel"
     transformer: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -146,6 +150,8 @@ def _wan(preset: str, *, layers: int, heads: int, ffn: int) -> GeneratorConfig:
         frames=81,
         flow_shift=3.0,
         text_length=512,
+        codec="wan",
+        speech="wav2vec2",
         transformer={
             "patch_size": (1, 2, 2),
             "num_attention_heads": heads,
