@@ -51,32 +51,56 @@ def import_(
     preset: Annotated[str, typer.Argument(help="wan2.1-1.3b or wan2.1-14b.")],
     path: Annotated[
         Path,
-        typer.Argument(help="Folder of the Wan2.1 transformer, or its one .safetensors file."),
+        typer.Argument(
+            help="Folder of a Wan2.1 pipeline in diffusers' layout; or of its transformer alone, "
+            "or that one's .safetensors file."
+        ),
     ],
     *,
     out: Annotated[Path, typer.Option(help="Folder to make for the checkpoint.")],
+    pipeline: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder in diffusers' layout for codec, text encoder and scheduler, where PATH "
+            "has the transformer alone."
+        ),
+    ] = None,
+    wav2vec2: Annotated[
+        Path | None,
+        typer.Option(help="Folder of Wav2Vec2 in transformers' layout, for the speech encoder."),
+    ] = None,
     dtype: Annotated[
-        Literal["bf16", "fp16", "fp32"], typer.Option(help="Of the tensors written.")
+        Literal["bf16", "fp16", "fp32"],
+        typer.Option(help="Of the transformer and the text encoder; other parts keep theirs."),
     ] = "bf16",
     seed: Annotated[int, typer.Option(help="Of the new parameters.", min=0, max=2**31 - 1)] = 0,
 ) -> None:
     """Make a Wan2.1 checkpoint ours, in diffusers' or the original layout.
 
     Every tensor is checked first; what TAVR adds is drawn from the seed and starts at nothing.
+    Pickles are never read.
     """
     import torch
 
+    from likeness.model.components import advice
     from likeness.model.config import preset_named
     from likeness.model.weights.importing import ImportSettings, import_wan
 
     types = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
-    settings = ImportSettings(dtype=types[dtype], seed=seed)
+    settings = ImportSettings(dtype=types[dtype], seed=seed, pipeline=pipeline, wav2vec2=wav2vec2)
     with bars("importing") as progress:
         done = import_wan(preset_named(preset), path, out, settings, progress=progress)
     say(
         f"{done.folder}: {done.taken} tensors of Wan2.1 and {done.drawn} new ones (seed {seed}), "
-        f"{done.size / 1e9:.2f} GB in {done.shards} files"
+        f"{done.size / 1e9:.2f} GB in {done.shards} files: {', '.join(done.parts)}"
     )
+    if done.unread:
+        say(
+            f"not read: {', '.join(done.unread)}: pickles run what code they like; take codec and "
+            "text encoder from the diffusers layout, by --pipeline"
+        )
+    if done.missing:
+        say(f"still missing for clips: {', '.join(done.missing)}; {advice(preset)}")
 
 
 def _packaged() -> list[Listing]:

@@ -96,6 +96,10 @@ class Conditioning:
         """Move every tensor."""
         return self.map(lambda tensor: tensor.to(device))
 
+    def in_type(self, dtype: torch.dtype) -> "Conditioning":
+        """Bring all but the masks to a type."""
+        return self.map(lambda tensor: tensor.to(dtype) if tensor.is_floating_point() else tensor)
+
     @staticmethod
     def stack(parts: "list[Conditioning]") -> "Conditioning":
         """Concatenate batches of one shape."""

@@ -41,6 +41,8 @@ class GeneratorConfig:
             ``frames``, which a small model had better not leave.
         motion_latents: of the clip so far, at the beginning of each further chunk of a long clip
             (TAVR, section 3.1: the final two).
+        codec: turns pixels into latents and back.
+        speech: turns speech into what the transformer hears.
         transformer: arguments of AvatarTransformer3DModel.
 
     """
@@ -63,6 +65,8 @@ class GeneratorConfig:
     text_length: int = 24
     chunk_frames: int | None = None
     motion_latents: int = 2
+    codec: Literal["tiny", "wan"] = "tiny"
+    speech: Literal["log_mel", "wav2vec2"] = "log_mel"
     transformer: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -150,6 +154,8 @@ def _wan(preset: str, *, layers: int, heads: int, ffn: int) -> GeneratorConfig:
         chunk_frames=161,  # 6.4 s (Avatar V)
         flow_shift=3.0,
         text_length=512,
+        codec="wan",
+        speech="wav2vec2",
         transformer={
             "patch_size": (1, 2, 2),
             "num_attention_heads": heads,

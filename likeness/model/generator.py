@@ -1,8 +1,6 @@
 """The generator: codec, text encoder and transformer behind one door."""
 
-import hashlib
-import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,20 +9,22 @@ from typing import Any, cast
 import numpy as np
 import torch
 from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
-from safetensors.torch import save_file
 from torch import Tensor
 
+from likeness.model.components import Components, read_config, weights_hash, write_config
 from likeness.model.conditioning import Conditioning, Request
 from likeness.model.config import GeneratorConfig, ModelError
+from likeness.model.encoders.audio import LogMel
 from likeness.model.encoders.codec import CodecConfig, TinyCodec
-from likeness.model.encoders.encoding import encode_requests, to_pixels, to_signed
+from likeness.model.encoders.encoding import encode_requests, finite, to_pixels, to_signed
+from likeness.model.encoders.interfaces import Codec, SpeechEncoder
 from likeness.model.encoders.text import TextEncoder
 from likeness.model.network.streams import select
 from likeness.model.network.transformer import AvatarTransformer3DModel, ReferenceCache
 from likeness.model.sampling.settings import SamplerSettings
 from likeness.model.sampling.solvers import Velocity, seeded_noise, shifted_times
 from likeness.model.sampling.stochastic import StochasticSampler, Trajectory, rollout
-from likeness.model.weights.loading import load_transformer, load_whole
+from likeness.model.weights.loading import save_transformer, transformer_of
 from likeness.store.progress import Progress, silent
 
 LORA_TARGETS = ("to_q", "to_k", "to_v", "to_out.0", "ffn.net.0.proj", "ffn.net.2")
@@ -41,13 +41,15 @@ class Generator:
         self,
         config: GeneratorConfig,
         transformer: AvatarTransformer3DModel,
-        codec: TinyCodec,
+        codec: Codec,
         text: TextEncoder,
+        speech: SpeechEncoder | None = None,
     ) -> None:
         self.config = config
         self.transformer = transformer
         self.codec = codec
         self.text = text
+        self.speech: SpeechEncoder = LogMel() if speech is None else speech
 
     @classmethod
     def draw(
@@ -76,40 +78,27 @@ class Generator:
             folder = Path(__file__).parent.parent / "weights" / str(path)
         if not (folder / "config.json").is_file():
             raise ModelError(f"no generator checkpoint at {path}: config.json is not there")
-        config = GeneratorConfig.from_dict(json.loads((folder / "config.json").read_text()))
-        if not (folder / "codec.safetensors").is_file():
-            raise ModelError(
-                f"{folder} holds no codec: it can't make clips; `likeness weights import` brings "
-                "the transformer alone, and this version has no codec for the large presets"
-            )
-        if (folder / "transformer").is_dir():
-            transformer = load_transformer(folder / "transformer", config)
-        else:
-            transformer = load_whole(folder / "transformer.safetensors", config)
-        codec = TinyCodec.load(folder / "codec.safetensors")
-        text = TextEncoder.load(folder / "text")
-        return cls(config, transformer.eval().requires_grad_(False), codec, text)
+        config = read_config(folder)
+        parts = Components.load(folder, config)
+        transformer = transformer_of(folder, config)
+        return cls(config, transformer, parts.codec, parts.text, parts.speech)
 
     def save(self, folder: Path) -> None:
-        """Write the checkpoint (half precision) into ``folder``; one with adapters is refused."""
+        """Write the checkpoint into ``folder``; one with adapters is refused.
+
+        A transformer in single precision is written in half, one in other types as it is.
+        """
         if getattr(self.transformer, "peft_config", None):
             raise ModelError("a checkpoint is saved without adapters; keep those by lora_state()")
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.json").write_text(json.dumps(self.config.to_dict(), indent=2) + "\n")
-        state = {k: v.half().contiguous() for k, v in self.transformer.state_dict().items()}
-        save_file(state, folder / "transformer.safetensors")
-        self.codec.save(folder / "codec.safetensors")
-        self.text.save(folder / "text")
+        save_transformer(self.transformer, folder)
+        write_config(self.config, folder)
+        Components(codec=self.codec, text=self.text, speech=self.speech).save(folder)
 
     @property
     def hash(self) -> str:
         """Hash of all weights, adapters included (hex)."""
-        digest = hashlib.sha256()
-        for module in (self.transformer, self.codec):
-            for name, tensor in sorted(module.state_dict().items()):
-                digest.update(name.encode())
-                digest.update(tensor.contiguous().cpu().numpy().tobytes())
-        return digest.hexdigest()
+        return weights_hash([self.transformer.state_dict(), self.codec.state_dict()])
 
     @property
     def sampler_settings(self) -> SamplerSettings:
@@ -142,10 +131,17 @@ class Generator:
         asked = {"reference_frames": reference_frames, "face_share": face_share, "frames": frames}
         changes: dict[str, Any] = {k: v for k, v in asked.items() if v is not None}
         config = replace(self.config, **changes)
-        return encode_requests(requests, config, self.codec, self.text)
+        cond = encode_requests(requests, config, self.codec, self.text, self.speech)
+        return cond.to(self.transformer.device)
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        """The type that the transformer works in; what it keeps in float32 is its own affair."""
+        return self.transformer.patch_embedding.weight.dtype
 
     def encode_reference(self, cond: Conditioning) -> ReferenceCache:
         """Run the reference stream once; the result serves all steps and guidance branches."""
+        cond = cond.in_type(self._dtype)
         return self.transformer.encode_reference(
             cond.reference, select(cond.reference_keep), cond.empty_text, cond.reference_audio
         )
@@ -158,15 +154,16 @@ class Generator:
         ``shared`` is what :meth:`encode_reference` gave for the same conditions and weights.
         """
         reference = self.encode_reference(cond) if shared is None else shared
+        cond = cond.in_type(self._dtype)
         out = self.transformer(
-            z_t,
+            z_t.to(self._dtype),
             t * 1000,
             cond.text,
             audio=cond.audio,
             background=(cond.background, select(cond.background_keep)),
             reference=reference,
             motion=cond.motion,
-        )
+        ).to(z_t)
         if self.config.prediction == "velocity":
             return out
         return (z_t - out) / t.clamp_min(1e-3).view(-1, 1, 1, 1, 1)
@@ -276,10 +273,18 @@ class Generator:
     @torch.no_grad()
     def decode(self, latents: Tensor) -> np.ndarray:
         """Latents to frames (B, T, H, W, 3) uint8. NaN latents are an error."""
-        if not bool(torch.isfinite(latents).all()):
-            raise ModelError("latents hold NaN or infinity: the checkpoint or its input is damaged")
         # A few clips at a time stay in the processor's cache.
-        return np.concatenate([to_pixels(self.codec.decode(part)) for part in latents.split(2)])
+        parts = finite(latents).split(2)
+        return np.concatenate([to_pixels(self.codec.decode(part)) for part in parts])
+
+    def stream(self, parts: Iterable[Tensor]) -> Iterator[np.ndarray]:
+        """Decode latents (B, C, t, h, w) that come in parts along time, of a clip of any length.
+
+        Yields runs of frames (B, n, H, W, 3) uint8 as soon as they are known; joined they are those
+        of :meth:`decode`. Memory is that of a few latent frames.
+        """
+        for video in self.codec.stream(finite(part) for part in parts):
+            yield to_pixels(video)
 
     @torch.no_grad()
     def encode(self, frames: np.ndarray) -> Tensor:

@@ -4,7 +4,10 @@ The tiny preset hears log-mel energies: (frames, features) aligned to video fram
 gives such rows fits the same audio path of the transformer.
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -54,6 +57,29 @@ def log_mel(audio: np.ndarray, frames: int, fps: float = 25.0) -> np.ndarray:
     spectrum = np.abs(np.fft.rfft(windows * np.hanning(WINDOW).astype(np.float32), FFT)) ** 2
     energies = np.log10(spectrum.astype(np.float32) @ mel_filters().T + 1e-6)
     return ((energies + 1.2) / 3.0).reshape(frames, per_frame * MELS).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class LogMel:
+    """The log-mel rows of :func:`log_mel` as a speech encoder; it has no weights."""
+
+    place: ClassVar[str | None] = None
+
+    def width(self, fps: float) -> int:
+        """Numbers of a row: the mels of all its windows."""
+        return round(SAMPLE_RATE / HOP / fps) * MELS
+
+    def __call__(self, audio: np.ndarray, frames: int, fps: float) -> np.ndarray:
+        """Speech (samples,) float32 at 16 kHz to (frames, width) float32."""
+        return log_mel(audio, frames, fps)
+
+    def save(self, folder: Path) -> None:
+        """Write nothing."""
+
+    @classmethod
+    def load(cls, folder: Path) -> "LogMel":
+        """Read nothing."""
+        return cls()
 
 
 class AudioEmbedder(nn.Module):

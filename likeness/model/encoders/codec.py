@@ -6,14 +6,17 @@ transform of blocks of 4 x 8 x 8 pixels, fitted in seconds; the decoder is its t
 by a few convolutions that remove block seams and the grain of generated latents.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.nn.functional import silu
+from torch.nn.functional import pixel_shuffle, pixel_unshuffle, silu
+
+from likeness.model.encoders.interfaces import one_by_one
 
 TIME, SPACE = 4, 8
 BLOCK = TIME * SPACE * SPACE * 3
@@ -41,10 +44,15 @@ def to_blocks(video: Tensor) -> Tensor:
 
 def from_blocks(blocks: Tensor) -> Tensor:
     """Inverse of :func:`to_blocks`; the first frame is the mean of its block."""
+    x = _frames_of(blocks)
+    return torch.cat([x[:, 0].mean(1, keepdim=True), x[:, 1:].flatten(1, 2)], 1)
+
+
+def _frames_of(blocks: Tensor) -> Tensor:
+    """(B, t, h, w, 768) to (B, t, 4, H, W, 3)."""
     b, t, h, w, _ = blocks.shape
     x = blocks.reshape(b, t, h, w, TIME, SPACE, SPACE, 3).permute(0, 1, 4, 2, 5, 3, 6, 7)
-    x = x.reshape(b, t, TIME, h * SPACE, w * SPACE, 3)
-    return torch.cat([x[:, 0].mean(1, keepdim=True), x[:, 1:].flatten(1, 2)], 1)
+    return x.reshape(b, t, TIME, h * SPACE, w * SPACE, 3)
 
 
 def token_place(height: int, width: int) -> Tensor:
@@ -74,6 +82,25 @@ class Residual(nn.Module):
         hidden = silu(self.space(x)).unflatten(0, (-1, frames))
         return x + self.out(silu(self._mix(hidden).flatten(0, 1)))
 
+    def stream(self, runs: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Do the same to runs (B, k, width, H, W) along time, a frame late.
+
+        A frame is mixed when the next one is there, so two are kept; the last run is one frame.
+        """
+        kept: tuple[Tensor, Tensor] | None = None  # the last frame, its and the former's hidden
+        for run in runs:
+            x, hidden = run, silu(self.space(run.flatten(0, 1))).unflatten(0, run.shape[:2])
+            if kept is not None:
+                x, hidden = torch.cat([kept[0], x], 1), torch.cat([kept[1], hidden], 1)
+            if x.shape[1] > 1:
+                yield self._add(x[:, :-1], self._mix(hidden)[:, -x.shape[1] : -1])
+            kept = x[:, -1:].clone(), hidden[:, -2:].clone()
+        if kept is not None:
+            yield self._add(kept[0], self._mix(kept[1])[:, -1:])
+
+    def _add(self, x: Tensor, mixed: Tensor) -> Tensor:
+        return x + self.out(silu(mixed.flatten(0, 1))).unflatten(0, x.shape[:2])
+
     def _mix(self, x: Tensor) -> Tensor:
         """Add to (B, T, C, H, W) its convolution along time, as shifted products in place.
 
@@ -89,6 +116,7 @@ class Residual(nn.Module):
 class TinyCodec(nn.Module):
     """Pixels (B, T, H, W, 3) in -1..1 to latents (B, C, 1 + (T - 1) / 4, H / 8, W / 8) and back."""
 
+    place: ClassVar[str] = "codec.safetensors"
     mean: Tensor
     basis: Tensor
     scale: Tensor
@@ -138,21 +166,51 @@ class TinyCodec(nn.Module):
 
     def decode_linear(self, latents: Tensor) -> Tensor:
         """Decode with the transform's transpose alone, without the convolutions."""
-        blocks = (latents.permute(0, 2, 3, 4, 1) / self.scale) @ self.basis.T + self.mean
-        return from_blocks(blocks)
+        return from_blocks(self._blocks(latents))
+
+    def _blocks(self, latents: Tensor) -> Tensor:
+        return (latents.permute(0, 2, 3, 4, 1) / self.scale) @ self.basis.T + self.mean
 
     def decode(self, latents: Tensor) -> Tensor:
         """Latents to pixels in about -1..1."""
         rough = self.decode_linear(latents)
         b, t, h, w, _ = rough.shape
         images = rough.reshape(b * t, h, w, 3).permute(0, 3, 1, 2)
-        halved = torch.nn.functional.pixel_unshuffle(images, 2)
-        place = token_place(h // 2, w // 2).to(halved).expand(len(halved), -1, -1, -1)
-        hidden = self.inward(torch.cat([halved, place], 1))
+        hidden = self._inward(images)
         for block in self.refine:
             hidden = block(hidden, t)
-        fine = images + torch.nn.functional.pixel_shuffle(self.outward(hidden), 2)
+        fine = images + pixel_shuffle(self.outward(hidden), 2)
         return fine.permute(0, 2, 3, 1).reshape(b, t, h, w, 3)
+
+    def _inward(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) to (N, width, H / 2, W / 2)."""
+        halved = pixel_unshuffle(images, 2)
+        place = token_place(*halved.shape[-2:]).to(halved).expand(len(halved), -1, -1, -1)
+        return self.inward(torch.cat([halved, place], 1))
+
+    @torch.no_grad()
+    def stream(self, parts: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Decode latents that come in parts along time; each frame is ``depth`` frames late."""
+        waiting: list[Tensor] = []  # frames (B, k, 3, H, W) that the convolutions still work on
+
+        def runs() -> Iterator[Tensor]:
+            for number, latents in enumerate(one_by_one(parts)):
+                rough = _frames_of(self._blocks(latents))[:, 0]
+                if number == 0:
+                    rough = rough.mean(1, keepdim=True)
+                images = rough.permute(0, 1, 4, 2, 3)
+                waiting.append(images)
+                yield self._inward(images.flatten(0, 1)).unflatten(0, images.shape[:2])
+
+        done: Iterable[Tensor] = runs()
+        for block in self.refine:
+            done = cast(Residual, block).stream(done)
+        for hidden in done:
+            added = pixel_shuffle(self.outward(hidden.flatten(0, 1)), 2)
+            here = torch.cat(waiting, 1)
+            count = hidden.shape[1]
+            waiting[:] = [here[:, count:].clone()]
+            yield (here[:, :count] + added.unflatten(0, hidden.shape[:2])).permute(0, 1, 3, 4, 2)
 
     def save(self, path: Path) -> None:
         """Write weights (half precision, but for the transform) and sizes as safetensors."""

@@ -7,8 +7,8 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from likeness.model.conditioning import Conditioning, Request
 from likeness.model.config import GeneratorConfig, ModelError
-from likeness.model.encoders.audio import log_mel
-from likeness.model.encoders.codec import TIME, TinyCodec
+from likeness.model.encoders.codec import TIME
+from likeness.model.encoders.interfaces import Codec, SpeechEncoder
 from likeness.model.encoders.text import TextEncoder
 from likeness.model.network.streams import tokens_in_boxes
 
@@ -20,7 +20,19 @@ def to_signed(frames: np.ndarray) -> Tensor:
 
 def to_pixels(video: Tensor) -> np.ndarray:
     """About -1..1 to uint8, rounded."""
-    return ((video.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).numpy()
+    return ((video.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu().numpy()
+
+
+def finite(latents: Tensor) -> Tensor:
+    """Return latents that can be decoded.
+
+    Raises:
+        ModelError: they hold NaN or infinity.
+
+    """
+    if not bool(torch.isfinite(latents).all()):
+        raise ModelError("latents hold NaN or infinity: the checkpoint or its input is damaged")
+    return latents
 
 
 def fit_size(images: Tensor, config: GeneratorConfig) -> Tensor:
@@ -62,7 +74,7 @@ def reference_tokens(boxes: Tensor, config: GeneratorConfig) -> Tensor:
     )
 
 
-def encode_background(codec: TinyCodec, pixels: Tensor, hidden: Tensor) -> Tensor:
+def encode_background(codec: Codec, pixels: Tensor, hidden: Tensor) -> Tensor:
     """(B, H, W, 3) in -1..1, its hidden part made grey, to latents (B, C, 1, h, w)."""
     shown = pixels * ~hidden[..., None]
     return codec.encode(shown[:, None])
@@ -91,7 +103,11 @@ def reference_part(request: Request, config: GeneratorConfig) -> tuple[Tensor, T
 
 @torch.no_grad()
 def encode_requests(
-    requests: list[Request], config: GeneratorConfig, codec: TinyCodec, text: TextEncoder
+    requests: list[Request],
+    config: GeneratorConfig,
+    codec: Codec,
+    text: TextEncoder,
+    speech: SpeechEncoder,
 ) -> Conditioning:
     """Encode requests into one batch of conditions."""
     if not requests:
@@ -104,21 +120,21 @@ def encode_requests(
     return Conditioning(
         text=text([r.prompt for r in requests]),
         empty_text=text([""] * len(requests)),
-        audio=_audio_rows([r.driving for r in requests], config.frames, config),
+        audio=_rows(speech, [r.driving for r in requests], config.frames, config.fps),
         background=encode_background(codec, pixels, hidden),
         background_keep=background_tokens(hidden, config.background_visible),
         reference=codec.encode(frames),
         reference_keep=reference_tokens(boxes, config),
-        reference_audio=_audio_rows(
-            [r.reference.audio for r in requests], config.reference_frames, config
+        reference_audio=_rows(
+            speech, [r.reference.audio for r in requests], config.reference_frames, config.fps
         ),
         hidden=avg_pool2d(hidden[:, None].float(), 8)[:, :, None],
         hidden_pixels=hidden,
     )
 
 
-def _audio_rows(speech: list[np.ndarray], frames: int, config: GeneratorConfig) -> Tensor:
-    return torch.from_numpy(np.stack([log_mel(a, frames, config.fps) for a in speech]))
+def _rows(speech: SpeechEncoder, audio: list[np.ndarray], frames: int, fps: float) -> Tensor:
+    return torch.from_numpy(np.stack([speech(a, frames, fps) for a in audio]))
 
 
 def _fit_mask(hidden: np.ndarray, config: GeneratorConfig) -> Tensor:

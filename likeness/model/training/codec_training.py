@@ -12,6 +12,7 @@ from torch import Tensor
 from likeness.model.config import ModelError
 from likeness.model.encoders.codec import TinyCodec, to_blocks
 from likeness.model.encoders.encoding import boxes_by_latent, to_signed
+from likeness.model.encoders.interfaces import Codec
 from likeness.model.network.streams import tokens_in_boxes
 from likeness.model.training.drafting import Drafts
 from likeness.model.training.talking_set import RegionWeights, TalkingSet
@@ -53,6 +54,18 @@ class CodecTraining:
             raise ModelError(f"codec.frames must be 1 + 4k, got {self.frames}")
         if self.windows < 1 or self.steps < 1:
             raise ModelError("codec.windows and codec.steps must be positive")
+
+
+def fittable(codec: Codec) -> TinyCodec:
+    """Return the codec if it can be fitted.
+
+    Raises:
+        ModelError: it is one that stays as it was published.
+
+    """
+    if not isinstance(codec, TinyCodec):
+        raise ModelError("this generator's codec stays as published; only the tiny one is fitted")
+    return codec
 
 
 def draw_windows(

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from likeness.model.conditioning import Conditioning, anchored
 from likeness.model.config import GeneratorConfig, ModelError
-from likeness.model.encoders.audio import log_mel
 from likeness.model.encoders.codec import TIME
 from likeness.model.encoders.encoding import (
     background_tokens,
@@ -123,11 +122,11 @@ class BatchMaker:
         people, scenes, frames = data.frames.shape[:3]
         self.speech = np.stack(
             [
-                [log_mel(data.audio[p, s], frames, self.config.fps) for s in range(scenes)]
+                [generator.speech(data.audio[p, s], frames, self.config.fps) for s in range(scenes)]
                 for p in range(people)
             ]
         )
-        text = generator.text(data.captions)
+        text = generator.text(data.captions, cut=True)
         self.text = text.unflatten(0, (people, scenes))
         self.empty = generator.text([""])
 

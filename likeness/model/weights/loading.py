@@ -1,20 +1,33 @@
-"""The transformer from its files."""
+"""Models from their files, and the transformer into them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from safetensors.torch import load_file
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
 
 from likeness.model.config import GeneratorConfig, ModelError
 from likeness.model.cost.parameters import is_added, skeleton
 from likeness.model.network.transformer import AvatarTransformer3DModel
-from likeness.model.weights.tensor_files import FLOATS, TensorFiles
+from likeness.model.weights.published import same_names
+from likeness.model.weights.saving import refreshing
+from likeness.model.weights.tensor_files import (
+    FLOATS,
+    SHARD_BYTES,
+    Entry,
+    TensorFiles,
+    write_shards,
+)
 
+Naming = Callable[[Iterable[str]], dict[str, str]]  # a checkpoint's names to ours-to-theirs
+
+SHARDED, WHOLE = "transformer", "transformer.safetensors"
 _SHOWN = 5  # names in an error; the rest is counted
 
 
-def load_transformer(folder: Path, config: GeneratorConfig) -> AvatarTransformer3DModel:
-    """Load an imported transformer: each tensor takes its place in a model without any.
+def load_module(folder: Path, model: nn.Module, naming: Naming = same_names) -> None:
+    """Give a model without weights its tensors, each of which takes its place as it is.
 
     Types stay as they are in the files, and values are read from them when they are first used.
 
@@ -23,11 +36,51 @@ def load_transformer(folder: Path, config: GeneratorConfig) -> AvatarTransformer
 
     """
     files = TensorFiles.open(folder)
-    model = skeleton(config)
-    names = {name: name for name in files.places}
+    names = naming(files.places)
     check_tensors(folder, files, names, model, new=False)
-    model.load_state_dict({name: files.read(name) for name in names}, assign=True)
-    return model.eval().requires_grad_(False)
+    model.load_state_dict({ours: files.read(theirs) for ours, theirs in names.items()}, assign=True)
+    model.eval().requires_grad_(False)
+
+
+def load_transformer(folder: Path, config: GeneratorConfig) -> AvatarTransformer3DModel:
+    """Load a transformer from its own folder of safetensors, as :func:`load_module` does."""
+    model = skeleton(config)
+    load_module(folder, model)
+    return model
+
+
+def transformer_of(folder: Path, config: GeneratorConfig) -> AvatarTransformer3DModel:
+    """Load the transformer of a checkpoint's folder, in either form.
+
+    Raises:
+        ModelError: a file is damaged, or tensors are missing, left over or of other shapes.
+
+    """
+    if (folder / SHARDED).is_dir():
+        return load_transformer(folder / SHARDED, config)
+    if not (folder / WHOLE).is_file():
+        raise ModelError(f"{folder} has no {SHARDED}/ and no {WHOLE}: get the checkpoint again")
+    return load_whole(folder / WHOLE, config)
+
+
+def save_transformer(model: AvatarTransformer3DModel, folder: Path) -> None:
+    """Write single precision as one file in half precision; other types as they are, in shards.
+
+    Raises:
+        ModelError: the folder holds the transformer in the other form.
+
+    """
+    state = model.state_dict()
+    whole = all(tensor.dtype == torch.float32 for tensor in state.values())
+    if (folder / (SHARDED if whole else WHOLE)).exists():
+        raise ModelError(f"{folder} holds another generator: save into another folder")
+    if whole:
+        save_file({k: v.half().contiguous() for k, v in state.items()}, folder / WHOLE)
+        return
+    entries = [Entry(name=n, shape=tuple(t.shape), dtype=t.dtype) for n, t in state.items()]
+    with refreshing(folder / SHARDED) as fresh:
+        model.save_config(fresh)
+        write_shards(fresh, entries, lambda name: state[name].cpu(), shard_bytes=SHARD_BYTES)
 
 
 def load_whole(path: Path, config: GeneratorConfig) -> AvatarTransformer3DModel:
@@ -46,14 +99,14 @@ def load_whole(path: Path, config: GeneratorConfig) -> AvatarTransformer3DModel:
             f"{path} does not fit preset {config.preset}: "
             f"missing {missing[:3]}, left over {extra[:3]}"
         )
-    return transformer
+    return transformer.eval().requires_grad_(False)
 
 
 def check_tensors(
     source: Path,
     files: TensorFiles,
     names: Mapping[str, str],
-    model: AvatarTransformer3DModel,
+    model: nn.Module,
     *,
     new: bool,
 ) -> None:

@@ -14,8 +14,10 @@ from torch import Tensor
 
 from likeness.model.config import ModelError
 
-STEM = "diffusion_pytorch_model"
+STEM = "diffusion_pytorch_model"  # of diffusers' files
+TEXT_STEM = "model"  # of transformers'
 INDEX = f"{STEM}.safetensors.index.json"
+SHARD_BYTES = 5_000_000_000
 PICKLES = frozenset({".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle"})
 FLOATS = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16"}
 
@@ -72,18 +74,20 @@ def _files(path: Path) -> tuple[list[Path], dict[str, str]]:
         return [path], {}
     if not path.is_dir():
         raise ModelError(f"no checkpoint at {path}: give a safetensors file or their folder")
-    if (path / INDEX).is_file():
-        index = _index(path / INDEX)
+    for listing in (path / f"{stem}.safetensors.index.json" for stem in (STEM, TEXT_STEM)):
+        if not listing.is_file():
+            continue
+        index = _index(listing)
         for name in sorted(set(index.values())):
             _refuse_pickles(path, name)
             if Path(name).name != name or not (path / name).is_file():
-                raise ModelError(f"{path / INDEX} names {name}, which is not there")
+                raise ModelError(f"{listing} names {name}, which is not there")
         return [path / name for name in sorted(set(index.values()))], index
     files = sorted(path.glob(f"{STEM}*.safetensors")) or sorted(path.glob("*.safetensors"))
     if not files:
         for file in sorted(path.iterdir()):
             _refuse_pickles(path, file.name)
-        raise ModelError(f"{path} holds no safetensors: give the folder of the transformer")
+        raise ModelError(f"{path} holds no safetensors: give the folder that has them")
     return files, {}
 
 
@@ -135,6 +139,7 @@ def write_shards(
     value: Callable[[str], Tensor],
     *,
     shard_bytes: int,
+    stem: str = STEM,
     written: Callable[[int], None] = lambda count: None,
 ) -> list[Path]:
     """Write tensors in shards with their index, as diffusers names and reads them.
@@ -147,6 +152,7 @@ def write_shards(
         entries: what is written, divided in this order.
         value: gives each tensor by name, of its entry's shape and type.
         shard_bytes: tensors of a shard come to no more, unless one alone does.
+        stem: that the files' names begin with.
         written: is told how many tensors are written.
 
     Returns:
@@ -154,7 +160,7 @@ def write_shards(
 
     """
     shards = _divided(entries, shard_bytes)
-    names = [f"{STEM}-{i:05}-of-{len(shards):05}.safetensors" for i in range(1, len(shards) + 1)]
+    names = [f"{stem}-{i:05}-of-{len(shards):05}.safetensors" for i in range(1, len(shards) + 1)]
     count = 0
     for name, shard in zip(names, shards, strict=True):
         with open(folder / name, "xb") as file:
@@ -171,7 +177,8 @@ def write_shards(
         "metadata": {"total_size": sum(entry.size for entry in entries)},
         "weight_map": {e.name: n for n, shard in zip(names, shards, strict=True) for e in shard},
     }
-    (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n")
+    listing = folder / f"{stem}.safetensors.index.json"
+    listing.write_text(json.dumps(index, indent=2) + "\n")
     return [folder / name for name in names]
 
 

@@ -16,7 +16,7 @@ from likeness.alignment.runs import RunFolder
 from likeness.benchmark.report.curves import Chart, Line
 from likeness.cli.loop.alignment import code_version
 from likeness.model import Generator
-from likeness.model.training.codec_training import CodecTraining, fit_decoder
+from likeness.model.training.codec_training import CodecTraining, fit_decoder, fittable
 from likeness.model.training.flow_matching import TrainingConfig, train
 from likeness.model.training.talking_set import TalkingSet
 from likeness.store.errors import LikenessError
@@ -92,7 +92,7 @@ def make_plan(load: Load, data: TalkingSet, minutes: float, seed: int) -> FitPla
         generator = load()
         clock = _Clock()
         state = Path(folder) / "codec.pt"
-        fit_decoder(generator.codec, data, trial.codec, state=state, progress=clock)
+        fit_decoder(fittable(generator.codec), data, trial.codec, state=state, progress=clock)
         codec_step = clock.step
         clock = _Clock()
         train(generator, data, trial.flow, state=Path(folder) / "flow.pt", progress=clock)
@@ -190,7 +190,8 @@ class Fit:
     def _train(self, folder: RunFolder, plan: FitPlan, progress: Progress) -> None:
         generator = self.load()
         codec, flow = self.path / "codec.pt", self.path / "flow.pt"
-        fit_decoder(generator.codec, self.data, plan.codec, state=codec, progress=progress)
+        tiny = fittable(generator.codec)
+        fit_decoder(tiny, self.data, plan.codec, state=codec, progress=progress)
         begun = False
 
         def log(step: int, loss: float) -> None:
