@@ -70,6 +70,13 @@ def generate(
     reference_frames: Annotated[
         int | None, typer.Option(help="Of the reference that are looked at: 1, 5, 9 to 45.")
     ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="Length of the clip; that of the speech by default.", min=0)
+    ] = None,
+    no_anchor: Annotated[
+        bool,
+        typer.Option("--no-anchor", help="Let the looks of a long clip follow its last frames."),
+    ] = False,
     crop: Annotated[
         Crop, typer.Option(help="Take most of the reference's picture, or the head alone.")
     ] = "frame",
@@ -109,6 +116,8 @@ def generate(
         text_guidance=text_guidance,
         reference_guidance=reference_guidance,
         reference_frames=reference_frames,
+        seconds=seconds,
+        anchor=not no_anchor,
         crop=crop,
         whole_frame=whole_frame,
         rewards=rewards,

@@ -1,16 +1,15 @@
 """The generator: codec, text encoder and transformer behind one door."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
-from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor
 
+from likeness.model.adapters import Adapted
 from likeness.model.components import Components, read_config, weights_hash, write_config
 from likeness.model.conditioning import Conditioning, Request
 from likeness.model.config import GeneratorConfig, ModelError
@@ -27,10 +26,8 @@ from likeness.model.sampling.stochastic import StochasticSampler, Trajectory, ro
 from likeness.model.weights.loading import save_transformer, transformer_of
 from likeness.store.progress import Progress, silent
 
-LORA_TARGETS = ("to_q", "to_k", "to_v", "to_out.0", "ffn.net.0.proj", "ffn.net.2")
 
-
-class Generator:
+class Generator(Adapted):
     """Makes clips of a person from a reference video.
 
     Latents are (B, C, T, h, w) float32; the flow is z_t = (1 - t) z_0 + t * noise with velocity
@@ -290,34 +287,3 @@ class Generator:
     def encode(self, frames: np.ndarray) -> Tensor:
         """Frames (B, T, H, W, 3) uint8 to latents."""
         return self.codec.encode(to_signed(frames))
-
-    def add_lora(self, *, rank: int, alpha: float, seed: int) -> None:
-        """Put a fresh trainable adapter on attention and feed-forward; it starts at zero."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.transformer.requires_grad_(False)
-            self.transformer.add_adapter(
-                LoraConfig(r=rank, lora_alpha=cast(int, alpha), target_modules=list(LORA_TARGETS))
-            )
-
-    def trainable(self) -> dict[str, torch.nn.Parameter]:
-        """Return the parameters that training changes, by name."""
-        return {n: p for n, p in self.transformer.named_parameters() if p.requires_grad}
-
-    @contextmanager
-    def adapters_off(self) -> Iterator[None]:
-        """Within it the transformer is the base: DPO's frozen reference."""
-        self.transformer.disable_adapters()
-        try:
-            yield
-        finally:
-            self.transformer.enable_adapters()
-
-    def lora_state(self) -> dict[str, Tensor]:
-        """Return the adapter's weights."""
-        state = get_peft_model_state_dict(cast(torch.nn.Module, self.transformer))
-        return {k: v.detach().clone() for k, v in state.items()}
-
-    def load_lora(self, state: dict[str, Tensor]) -> None:
-        """Set the adapter's weights; :meth:`add_lora` must have made it."""
-        set_peft_model_state_dict(cast(torch.nn.Module, self.transformer), state)

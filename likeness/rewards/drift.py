@@ -1,8 +1,10 @@
 """How far a long clip drifts: identity and colour by the minute, and jerks at its seams."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
+from math import isnan
+from typing import Any
 
 import cv2
 import numpy as np
@@ -52,6 +54,13 @@ class Drift:
     seam_jerk: float
     chunks: int
     faceless: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain form for JSON, null for NaN."""
+        plain = asdict(self)
+        for line in (plain, plain["identity"], plain["colour"]):
+            line |= {k: None for k, v in line.items() if isinstance(v, float) and isnan(v)}
+        return plain
 
 
 class DriftMeter:

@@ -7,11 +7,11 @@ from likeness.rewards.base import Reward, Subject, Unavailable
 from likeness.rewards.detectors import TestbedDetector, YuNetDetector
 from likeness.rewards.faces import FaceFinder
 from likeness.rewards.identity import IdentityReward
-from likeness.rewards.landmarks import OpenSeeFaceLandmarker, TestbedLandmarker
+from likeness.rewards.landmarks import Landmarker, OpenSeeFaceLandmarker, TestbedLandmarker
 from likeness.rewards.lipsync import LipSyncReward
 from likeness.rewards.motion import RECORDED, MotionReward, load_scale
 from likeness.rewards.quality import NiqeModel, QualityReward, TestbedQuality
-from likeness.rewards.recognisers import OnnxRecogniser, TestbedRecogniser
+from likeness.rewards.recognisers import OnnxRecogniser, Recogniser, TestbedRecogniser
 from likeness.rewards.syncnet import SyncEmbedder
 from likeness.rewards.text import TextReward
 from likeness.store.progress import Progress, silent
@@ -119,6 +119,16 @@ class RewardSet:
             for r, scores in zip(self.rewards, by_reward, strict=True)
         ]
         return [score for i in range(total) for reward in rows for score in reward[i]]
+
+    @property
+    def recogniser(self) -> Recogniser | None:
+        """What knows faces apart; None where its weights are missing."""
+        return next((r.recogniser for r in self.rewards if isinstance(r, IdentityReward)), None)
+
+    @property
+    def landmarker(self) -> Landmarker | None:
+        """What finds a face's points; None where its weights are missing."""
+        return next((r.landmarker for r in self.rewards if isinstance(r, MotionReward)), None)
 
     @property
     def versions(self) -> dict[str, str]:

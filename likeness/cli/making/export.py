@@ -3,7 +3,8 @@
 import datetime as dt
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,9 @@ import numpy as np
 
 from likeness.cli.making.settings import Mark
 from likeness.store.atomic import write_bytes
-from likeness.store.clip import Clip
 from likeness.store.marks import badge, manifest, watermark
 from likeness.store.marks.signing import Identity
-from likeness.store.media import encode
+from likeness.store.media import Film, encode, iter_frames
 from likeness.store.weights import file_hash
 
 CLAIMED = ("checkpoint", "condition", "seed", "sampler", "steps", "mark")
@@ -27,21 +27,19 @@ def sidecar_of(clip: Path) -> Path:
 
 
 def export(
-    clip: Clip, path: Path, facts: Mapping[str, Any], *, mark: Mark, signer: Identity | None
+    film: Film, path: Path, claims: Mapping[str, Any], *, mark: Mark, signer: Identity | None
 ) -> dict[str, Any]:
-    """Write a clip with what tells that it was generated, then its note.
-
-    The note comes last: where it is and its hash is the file's, the clip is whole.
+    """Write a clip with what tells that it was generated.
 
     Args:
-        clip: what was generated.
+        film: what was generated.
         path: an mp4 file.
-        facts: how it was made, plain values.
+        claims: how it was made, plain values; those of CLAIMED go into the manifest.
         mark: that is put into the picture.
         signer: of the manifest; None leaves it out.
 
     Returns:
-        What the note says.
+        What there is to note of the file.
 
     Raises:
         MediaError: it can't be encoded.
@@ -49,34 +47,29 @@ def export(
         DiskFullError: no room on the disk.
 
     """
-    sidecar = sidecar_of(path)
-    sidecar.unlink(missing_ok=True)
-    frames = _marked(clip.frames, mark)
-    found = watermark.certainty(frames) if mark == "invisible" else math.nan
-    marked = Clip(
-        frames=frames,
-        fps=clip.fps,
-        audio=clip.audio,
-        sample_rate=clip.sample_rate,
-        origin="generated",
-    )
-    encode(marked, path)
+    sidecar_of(path).unlink(missing_ok=True)
+    lengths: list[int] = []
+    encode(replace(film, blocks=_counted(_marked(film.blocks, mark), lengths)), path)
+    found = watermark.certainty(iter_frames(path)) if mark == "invisible" else math.nan
     if signer is not None:
-        manifest.sign(path, {name: facts[name] for name in CLAIMED}, signer)
-    note = {
-        **facts,
+        manifest.sign(path, {name: claims[name] for name in CLAIMED}, signer)
+    return {
         "path": path.name,
         "sha256": file_hash(path),
         "origin": "generated",
         "mark_certainty": None if math.isnan(found) else round(found, 2),
         "manifest": signer is not None,
-        "frames": len(frames),
-        "fps": clip.fps,
+        "frames": sum(lengths),
+        "fps": film.fps,
         "likeness": version("likeness"),
         "made": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     }
-    write_bytes(sidecar, (json.dumps(note, indent=1, ensure_ascii=False) + "\n").encode())
-    return note
+
+
+def write_note(path: Path, note: Mapping[str, Any]) -> None:
+    """Write what is noted of a clip; it comes last, so that a clip with its note is whole."""
+    text = json.dumps(note, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_bytes(sidecar_of(path), text.encode())
 
 
 def note_of(path: Path) -> dict[str, Any] | None:
@@ -92,7 +85,18 @@ def note_of(path: Path) -> dict[str, Any] | None:
     return note if whole else None
 
 
-def _marked(frames: np.ndarray, mark: Mark) -> np.ndarray:
-    if mark == "invisible":
-        return watermark.embed(frames)
-    return badge.draw(frames) if mark == "visible" else frames
+def _marked(blocks: Iterable[np.ndarray], mark: Mark) -> Iterator[np.ndarray]:
+    """Mark block by block, all as strongly as the first one needs."""
+    strength = None
+    for block in blocks:
+        if mark == "invisible":
+            strength = strength or watermark.strength_for(block)
+            yield watermark.add(block, strength)
+        else:
+            yield badge.draw(block) if mark == "visible" else block
+
+
+def _counted(blocks: Iterable[np.ndarray], lengths: list[int]) -> Iterator[np.ndarray]:
+    for block in blocks:
+        lengths.append(len(block))
+        yield block

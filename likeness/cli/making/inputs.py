@@ -1,5 +1,6 @@
 """The files of an order, read as the generator wants them."""
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,6 +33,7 @@ class Read:
         order: what was asked for.
         request: for the generator.
         speech: (samples,) float32 at 16 kHz, as long as the clip.
+        frames: of the clip.
         notes: what a person should know, a line each.
 
     """
@@ -39,6 +41,7 @@ class Read:
     order: Order
     request: Request
     speech: np.ndarray
+    frames: int
     notes: tuple[str, ...]
 
 
@@ -57,7 +60,9 @@ def read(order: Order, making: Making, config: GeneratorConfig, faces: FaceFinde
 
     """
     shown, boxes, seen = _reference(order, making, config, faces)
-    speech, heard = _speech(order.audio, config.frames / config.fps)
+    heard = decode_audio(order.audio, SAMPLE_RATE)
+    frames = frames_of(len(heard) / SAMPLE_RATE, making.seconds, config)
+    speech, about = _fitted(heard, frames / config.fps, order.audio)
     background, hidden = scene(order.background, (config.height, config.width))
     request = Request(
         driving=speech,
@@ -67,7 +72,21 @@ def read(order: Order, making: Making, config: GeneratorConfig, faces: FaceFinde
         hidden=hidden,
         prompt=order.prompt,
     )
-    return Read(order=order, request=request, speech=speech, notes=(*seen, *heard))
+    return Read(order=order, request=request, speech=speech, frames=frames, notes=(*seen, *about))
+
+
+def frames_of(spoken: float, asked: float | None, config: GeneratorConfig) -> int:
+    """Count a clip's frames: as long as asked, or as the speech, but not below the model's own.
+
+    Args:
+        spoken: seconds of speech.
+        asked: seconds, or None.
+        config: of the generator.
+
+    """
+    if asked is not None:
+        return max(1, round(asked * config.fps))
+    return max(config.frames, math.ceil(spoken * config.fps - _SHORTEST_GAP))
 
 
 def _reference(
@@ -114,9 +133,8 @@ def _reference(
     return clip, boxes, notes
 
 
-def _speech(path: Path, seconds: float) -> tuple[np.ndarray, list[str]]:
-    """Read what is to be said, made as long as the clip, and say what was cut or added."""
-    heard = decode_audio(path, SAMPLE_RATE)
+def _fitted(heard: np.ndarray, seconds: float, path: Path) -> tuple[np.ndarray, list[str]]:
+    """Make what is to be said as long as the clip, and say what was cut or added."""
     wanted = round(seconds * SAMPLE_RATE)
     lack = seconds - len(heard) / SAMPLE_RATE
     notes = []

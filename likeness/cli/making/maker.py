@@ -1,24 +1,27 @@
 """Orders to files on one device."""
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 
-from likeness.cli.making.export import export, note_of
+from likeness.cli.making.export import export, note_of, write_note
 from likeness.cli.making.inputs import Read, read
+from likeness.cli.making.long_take import LongTake
 from likeness.cli.making.orders import Order, digest
 from likeness.cli.making.settings import Making
 from likeness.model import Conditioning, Generator
 from likeness.model.encoders.audio import SAMPLE_RATE
+from likeness.model.long_video import LongVideoSettings
 from likeness.rewards.sets import RewardSet
-from likeness.store.clip import Clip
 from likeness.store.errors import LikenessError
 from likeness.store.marks.signing import Identity, identity
+from likeness.store.media import Film
 from likeness.store.progress import Progress, silent
 
 State = Literal["made", "kept", "failed", "busy"]
@@ -57,7 +60,7 @@ class Maker:
         self._making = making
         self._generator = generator
         self._device = torch.device(device)
-        self._faces = RewardSet.load(making.rewards).faces
+        self._rewards = RewardSet.load(making.rewards)
         self._signer: Identity | None = identity() if making.provenance else None
         self._facts = {
             "checkpoint": generator.hash,
@@ -69,11 +72,19 @@ class Maker:
 
     def read(self, order: Order) -> Read:
         """Read an order's files; raises a LikenessError where it can't be followed."""
-        return read(order, self._making, self._generator.config, self._faces)
+        return read(order, self._making, self._generator.config, self._rewards.faces)
 
     def make(self, orders: list[Read], progress: Progress = silent) -> list[dict[str, Any]]:
         """Generate a batch and write its clips; return their notes."""
-        generator, config = self._generator, self._generator.config
+        whole = self._generator.config.frames
+        longer = [one for one in orders if one.frames > whole]
+        short = [one for one in orders if one.frames <= whole]
+        notes = {one.order.out: self._make_long(one, progress) for one in longer}
+        notes |= self._make_short(short, progress) if short else {}
+        return [notes[one.order.out] for one in orders]
+
+    def _make_short(self, orders: list[Read], progress: Progress) -> dict[Path, dict[str, Any]]:
+        generator = self._generator
         parts = [
             generator.condition([one.request], reference_frames=self._making.reference_frames)
             for one in orders
@@ -85,17 +96,27 @@ class Maker:
             settings=self._making.sampling(generator),
             progress=progress,
         )
-        notes = []
-        for one, row in zip(orders, latents.cpu().split(1), strict=True):
-            clip = Clip(
-                frames=generator.decode(row)[0],
-                fps=config.fps,
-                audio=one.speech,
-                sample_rate=SAMPLE_RATE,
-                origin="generated",
-            )
-            notes.append(self._written(clip, one))
-        return notes
+        return {
+            one.order.out: self._written([generator.decode(row)[0][: one.frames]], one)
+            for one, row in zip(orders, latents.cpu().split(1), strict=True)
+        }
+
+    def _make_long(self, one: Read, progress: Progress) -> dict[str, Any]:
+        """Generate a clip in chunks; stopped, it goes on after its last whole chunk."""
+        order, making = one.order, self._making
+        parts = order.out.parent / ".parts" / f"{order.out.stem}-{self._key(order)[:16]}"
+        settings = LongVideoSettings(
+            frames=one.frames,
+            seed=order.seed,
+            sampler=making.sampling(self._generator),
+            anchor=making.anchor,
+            reference_frames=making.reference_frames,
+        )
+        long = LongTake(self._generator, one.request, settings, self._rewards, parts)
+        long.make(progress)
+        note = self._written(long.blocks(), one, long.facts)
+        long.discard()
+        return note
 
     def follow(self, orders: list[Order], *, wait: bool = False) -> list[Outcome]:
         """Make what isn't there yet, in one batch, and tell what became of each order.
@@ -148,7 +169,13 @@ class Maker:
         facts = {name: self._facts[name] for name in names}
         return digest({**facts, "condition": order.condition, "seed": order.seed})
 
-    def _written(self, clip: Clip, one: Read) -> dict[str, Any]:
+    def _written(
+        self,
+        blocks: Iterable[np.ndarray],
+        one: Read,
+        known: Callable[[], dict[str, Any]] = dict,
+    ) -> dict[str, Any]:
+        """Write a clip and its note, with what is ``known`` once its last block was written."""
         order = one.order
         facts = {
             "key": self._key(order),
@@ -162,7 +189,17 @@ class Maker:
             **self._facts,
             "notes": list(one.notes),
         }
-        return export(clip, order.out, facts, mark=self._making.mark, signer=self._signer)
+        film = Film(
+            blocks=blocks,
+            fps=self._generator.config.fps,
+            audio=one.speech,
+            sample_rate=SAMPLE_RATE,
+            origin="generated",
+        )
+        written = export(film, order.out, facts, mark=self._making.mark, signer=self._signer)
+        note = {**facts, **known(), **written}
+        write_note(order.out, note)
+        return note
 
 
 def _failed(order: Order, error: Exception) -> Outcome:

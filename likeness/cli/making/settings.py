@@ -31,6 +31,8 @@ class Making:
         steps: of the sampler.
         audio_guidance, text_guidance, reference_guidance: scales.
         reference_frames: looked at, 1 + 4k up to 48.
+        seconds: of each clip; None for as long as its speech.
+        anchor: let the first chunk of a long clip fix the looks of the others.
         crop: `frame` keeps as much of the reference's picture as the model's shape allows, `head`
             frames the head as the testbed does.
         whole_frame: keep all of a reference in which no face is found, instead of refusing it.
@@ -48,6 +50,8 @@ class Making:
     text_guidance: float | None = None
     reference_guidance: float | None = None
     reference_frames: int | None = None
+    seconds: float | None = None
+    anchor: bool = True
     crop: Crop = "frame"
     whole_frame: bool = False
     rewards: World = "testbed"
@@ -87,6 +91,8 @@ class Making:
             "shift": settings.shift,
             "guidance": asdict(settings.guidance),
             "reference_frames": self.looked_at(generator),
+            "seconds": self.seconds,
+            "anchor": self.anchor,
             "crop": self.crop,
             "whole_frame": self.whole_frame,
             "face_detector": self.rewards,

@@ -32,6 +32,7 @@ class LongVideoSettings:
         seed: of the first chunk's noise; each further chunk's comes from it and its number.
         sampler: of every chunk.
         anchor: whether the chunks after the first see the anchor in place of the background.
+        reference_frames: of the reference that are looked at; the checkpoint's by default.
 
     """
 
@@ -39,6 +40,7 @@ class LongVideoSettings:
     seed: int
     sampler: SamplerSettings
     anchor: bool = True
+    reference_frames: int | None = None
 
 
 class LongVideo:
@@ -75,7 +77,11 @@ class LongVideo:
         self.check = check
         window = config.chunk_frames or config.frames
         self.chunks = plan_chunks(settings.frames, window, config.motion_latents)
-        self.cond = generator.condition([request], frames=self.chunks[-1].speech.stop)
+        self.cond = generator.condition(
+            [request],
+            frames=self.chunks[-1].speech.stop,
+            reference_frames=settings.reference_frames,
+        )
         folder.mkdir(parents=True, exist_ok=True)
         self._claim()
 
@@ -96,7 +102,7 @@ class LongVideo:
                 cond, seeds=[self._seed(chunk)], settings=self.settings.sampler, shared=reference
             )
             with replacing(self._path(chunk)) as partial:
-                save_file({"latents": latents.contiguous()}, partial)
+                save_file({"latents": latents.cpu().contiguous()}, partial)
         progress(len(self.chunks), len(self.chunks), "made")
 
     def frames(self) -> Iterator[np.ndarray]:
@@ -107,8 +113,8 @@ class LongVideo:
 
         """
         left = self.settings.frames
-        for video in self.generator.codec.stream(self._latents(c) for c in self.chunks):
-            block = to_pixels(video[0])[:left]
+        for video in self.generator.stream(self._latents(c) for c in self.chunks):
+            block = video[0, :left]
             left -= len(block)
             if len(block):
                 yield block
@@ -130,14 +136,15 @@ class LongVideo:
     def _anchor_latent(self) -> Tensor:
         anchor = self.anchor()
         number = 0 if anchor is None else anchor.frame
-        return self.generator.codec.encode(self._first_chunk()[:, number : number + 1])
+        frame = self._first_chunk()[:, number : number + 1]
+        return self.generator.codec.encode(frame).to(self.cond.background.device)
 
     def _part(self, chunk: Chunk) -> Conditioning:
         """Give the chunk its stretch of speech and the latents it goes on from."""
         motion = None
         if chunk.motion:
             before = self._latents(self.chunks[chunk.number - 1])
-            motion = before[:, :, -chunk.motion :]
+            motion = before[:, :, -chunk.motion :].to(self.cond.audio.device)
         return replace(self.cond, audio=self.cond.audio[:, chunk.speech], motion=motion)
 
     def _seed(self, chunk: Chunk) -> int:

@@ -41,18 +41,34 @@ def embed(frames: np.ndarray) -> np.ndarray:
         New frames of the same shape.
 
     """
+    return add(frames, strength_for(frames))
+
+
+def strength_for(frames: np.ndarray) -> float:
+    """Choose how strongly (T, H, W, 3) uint8 frames must be marked to be told."""
     height, width = frames.shape[1:3]
-    grid = GRIDS[-1] if min(height, width) >= GRIDS[-1] else GRIDS[0]
-    pattern = _pattern_picture(height, width, grid)
-    bare, change = on_grid(mean_picture(frames), grid), on_grid(pattern, grid)
+    grid = _grid(height, width)
+    bare = on_grid(mean_picture(frames), grid)
+    change = on_grid(_pattern_picture(height, width, grid), grid)
     strength = FAINTEST
     while strength < STRONGEST and not agreement(bare + strength * change) >= AIM:
         strength = min(strength * _FINER, STRONGEST)
+    return strength
+
+
+def add(frames: np.ndarray, strength: float) -> np.ndarray:
+    """Mark (T, H, W, 3) uint8 frames, such as one block of a long film: new frames."""
+    height, width = frames.shape[1:3]
+    pattern = _pattern_picture(height, width, _grid(height, width))
     marked = np.empty_like(frames)
     added = (pattern * strength).astype(np.float32)[..., None]
     for frame, out in zip(frames, marked, strict=True):
         np.clip(np.rint(frame + added), 0, 255, out=out, casting="unsafe")
     return marked
+
+
+def _grid(height: int, width: int) -> int:
+    return GRIDS[-1] if min(height, width) >= GRIDS[-1] else GRIDS[0]
 
 
 def certainty(frames: np.ndarray | Iterable[np.ndarray]) -> float:
