@@ -8,7 +8,7 @@ import pytest
 import likeness
 from likeness.cli.loop.building import Build, BuildRecipe
 from likeness.model import Generator
-from likeness.model.training.codec_training import CodecTraining
+from likeness.model.training.codec_fitting import CodecTraining
 from likeness.model.training.drafting import DraftConfig
 from likeness.model.training.flow_matching import TrainingConfig
 from likeness.store.progress import Progress

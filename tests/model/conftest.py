@@ -8,7 +8,7 @@ from likeness.cli.loop.building import talking_set
 from likeness.model import Generator, GeneratorConfig, Request
 from likeness.model.config import TINY
 from likeness.model.encoders.codec import CodecConfig, TinyCodec
-from likeness.model.training.codec_training import CodecTraining, fit_components
+from likeness.model.training.codec_fitting import CodecTraining, fit_components
 from likeness.model.training.talking_set import TalkingSet
 from likeness.store.clip import Clip
 from likeness.testbed.cast import cast

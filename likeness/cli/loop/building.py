@@ -10,7 +10,7 @@ import torch
 from likeness.cli.loop.turn import Bars
 from likeness.model import PRESETS, Generator
 from likeness.model.encoders.codec import TinyCodec
-from likeness.model.training.codec_training import CodecTraining, fit_components, fit_decoder
+from likeness.model.training.codec_fitting import CodecTraining, fit_components, fit_decoder
 from likeness.model.training.drafting import DraftConfig, Drafts, make_drafts
 from likeness.model.training.flow_matching import TrainingConfig, train
 from likeness.model.training.talking_set import TalkingSet

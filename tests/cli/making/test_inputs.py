@@ -84,8 +84,11 @@ def test_speech_is_made_as_long_as_the_clip(order, faces, tmp_path):
     assert "silence after its end" in taken.notes[0]
     twice = replace(clip, frames=np.tile(clip.frames, (2, 1, 1, 1)), audio=np.tile(clip.audio, 2))
     encode(twice, tmp_path / "long.mp4")
-    taken = read(replace(order, audio=tmp_path / "long.mp4"), Making(), TINY, faces)
-    assert len(taken.speech) == 16_000
+    order = replace(order, audio=tmp_path / "long.mp4")
+    taken = read(order, Making(), TINY, faces)
+    assert (taken.frames, len(taken.speech), taken.notes) == (50, 32_000, ())
+    taken = read(order, Making(seconds=0.6), TINY, faces)
+    assert (taken.frames, len(taken.speech)) == (15, 9600)
     assert "left out" in taken.notes[0]
 
 

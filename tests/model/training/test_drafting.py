@@ -3,7 +3,7 @@ from dataclasses import replace
 import torch
 
 from likeness.model.encoders.codec import TinyCodec, token_place
-from likeness.model.training.codec_training import CodecTraining, cut, fit_decoder
+from likeness.model.training.codec_fitting import CodecTraining, cut, fit_decoder
 from likeness.model.training.drafting import DraftConfig, Drafts, make_drafts
 
 

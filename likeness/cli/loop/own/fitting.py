@@ -16,7 +16,7 @@ from likeness.alignment.runs import RunFolder
 from likeness.benchmark.report.curves import Chart, Line
 from likeness.cli.loop.alignment import code_version
 from likeness.model import Generator
-from likeness.model.training.codec_training import CodecTraining, fit_decoder, fittable
+from likeness.model.training.codec_fitting import CodecTraining, fit_decoder, fittable
 from likeness.model.training.flow_matching import TrainingConfig, train
 from likeness.model.training.talking_set import TalkingSet
 from likeness.store.errors import LikenessError
