@@ -71,7 +71,7 @@ def compare_attention(device: str, *, queries: int, reference: int, heads: int, 
     needed = attention(dim, queries, tokens) + attention(dim, reference, reference)
     for name, work in rows.items():
         ms = best(work, device)
-        print(f"  {name:18} {ms:9.2f} ms   {needed / ms / 1e9:8.2f} TFLOP/s of what is needed")
+        print(f"  {name:18} {ms:9.2f} ms   {needed / ms / 1e9:8.3g} TFLOP/s of what is needed")
 
 
 def matrix_peak() -> float:
