@@ -4,7 +4,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from likeness.cli.console import bars, print_json, say
-from likeness.cli.making.settings import Crop, Making, Mark, SamplerName, World
+from likeness.cli.making.settings import (
+    Crop,
+    Making,
+    Mark,
+    Offload,
+    Precision,
+    SamplerName,
+    Storage,
+    World,
+)
 from likeness.cli.options import AsJson
 
 if TYPE_CHECKING:
@@ -92,6 +101,24 @@ def generate(
     no_provenance: Annotated[
         bool, typer.Option("--no-provenance", help="Leave out the signed C2PA manifest.")
     ] = False,
+    one_by_one: Annotated[
+        bool, typer.Option("--one-by-one", help="Guidance branches in turn: a third of the memory.")
+    ] = False,
+    dtype: Annotated[
+        Precision | None, typer.Option(help="bfloat16 on a GPU, else float32, by default.")
+    ] = None,
+    offload: Annotated[
+        Offload, typer.Option(help="group: one block at a time on the device; slower.")
+    ] = "none",
+    storage: Annotated[
+        Storage, typer.Option(help="fp8: weights in 8 bits, a slightly different clip.")
+    ] = "none",
+    compile_: Annotated[
+        bool, typer.Option("--compile", help="Compile the transformer's block first.")
+    ] = False,
+    attention_backend: Annotated[
+        str | None, typer.Option(help="As diffusers names them, such as _native_flash.")
+    ] = None,
     devices: Annotated[
         str | None, typer.Option(help="Such as cuda:0,cuda:1; all of the machine's by default.")
     ] = None,
@@ -123,6 +150,12 @@ def generate(
         rewards=rewards,
         mark=mark,
         provenance=not no_provenance,
+        one_by_one=one_by_one,
+        dtype=dtype,
+        offload=offload,
+        storage=storage,
+        compile=compile_,
+        attention_backend=attention_backend,
     )
     if table is not None:
         if folder is None or out or reference or audio or background or prompt or reference_start:

@@ -18,6 +18,7 @@ from likeness.cli.making.settings import Making
 from likeness.model import Conditioning, Generator
 from likeness.model.encoders.audio import SAMPLE_RATE
 from likeness.model.long_video import LongVideoSettings
+from likeness.model.placement import memory_advice
 from likeness.rewards.sets import RewardSet
 from likeness.store.errors import LikenessError
 from likeness.store.marks.signing import Identity, identity
@@ -68,7 +69,9 @@ class Maker:
             "adapter": None if making.adapter is None else str(making.adapter),
             **making.facts(generator),
         }
-        generator.transformer.to(self._device)
+        self._placement = making.placement(device)
+        self._facts |= {"dtype": self._placement.dtype, "storage": self._placement.storage}
+        self._placement.apply(generator)
 
     def read(self, order: Order) -> Read:
         """Read an order's files; raises a LikenessError where it can't be followed."""
@@ -79,8 +82,9 @@ class Maker:
         whole = self._generator.config.frames
         longer = [one for one in orders if one.frames > whole]
         short = [one for one in orders if one.frames <= whole]
-        notes = {one.order.out: self._make_long(one, progress) for one in longer}
-        notes |= self._make_short(short, progress) if short else {}
+        with memory_advice(self._placement, one_by_one=self._making.one_by_one):
+            notes = {one.order.out: self._make_long(one, progress) for one in longer}
+            notes |= self._make_short(short, progress) if short else {}
         return [notes[one.order.out] for one in orders]
 
     def _make_short(self, orders: list[Read], progress: Progress) -> dict[Path, dict[str, Any]]:

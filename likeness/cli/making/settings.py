@@ -8,10 +8,14 @@ from likeness.store.errors import LikenessError
 
 if TYPE_CHECKING:
     from likeness.model import Generator
+    from likeness.model.placement import Placement
     from likeness.model.sampling.settings import SamplerSettings
 
 Mark = Literal["none", "visible", "invisible"]
 Crop = Literal["frame", "head"]
+Precision = Literal["float32", "bfloat16"]
+Offload = Literal["none", "group"]
+Storage = Literal["none", "fp8", "torchao"]
 World = Literal["testbed", "real"]
 SamplerName = Literal["unipc", "euler", "flow_sde", "dance", "cps"]
 
@@ -39,6 +43,9 @@ class Making:
         rewards: whose face detector looks.
         mark: `visible` a badge, `invisible` a watermark.
         provenance: put a signed C2PA manifest into the file.
+        one_by_one: run the guidance branches one after the other, in less memory.
+        dtype, offload, storage, compile, attention_backend: see `likeness.model.placement`; no
+            dtype stands for what suits the device.
 
     """
 
@@ -57,6 +64,12 @@ class Making:
     rewards: World = "testbed"
     mark: Mark = "invisible"
     provenance: bool = True
+    one_by_one: bool = False
+    dtype: Precision | None = None
+    offload: Offload = "none"
+    storage: Storage = "none"
+    compile: bool = False
+    attention_backend: str | None = None
 
     def __post_init__(self) -> None:
         if self.reference_frames is not None:
@@ -80,6 +93,20 @@ class Making:
             sampler=self.sampler or preset.sampler,
             steps=self.steps or preset.steps,
             guidance=replace(preset.guidance, **given),
+            one_by_one=self.one_by_one,
+        )
+
+    def placement(self, device: str) -> "Placement":
+        """Say how the transformer runs on a device."""
+        from likeness.model.placement import placement_options
+
+        return placement_options(
+            device=device,
+            dtype=self.dtype,
+            offload=self.offload,
+            storage=self.storage,
+            compile=self.compile,
+            attention_backend=self.attention_backend,
         )
 
     def facts(self, generator: "Generator") -> dict[str, Any]:
