@@ -26,8 +26,8 @@ class HearingSettings:
 
     Attributes:
         layers: whose hidden states are averaged, as indices of ``hidden_states``: 0 is what goes
-            into the first layer, -1 the last layer's. The last is the default, as it is what most
-            models that hear a single layer take; for a mean of the last four give (-4, -3, -2, -1).
+            into the first layer, -1 what the model gives. That is the default, as most models that
+            hear a single layer take it; for a mean of the last four give (-4, -3, -2, -1).
         normalise: whether speech is brought to mean 0 and variance 1 first, as the published
             preprocessor of a checkpoint says.
         window: seconds that are listened to at once; longer speech goes in windows, so that memory
@@ -112,7 +112,9 @@ class Wav2Vec2Speech:
     @torch.no_grad()
     def _states(self, sound: np.ndarray) -> np.ndarray:
         wave = torch.from_numpy(sound)[None].to(self.model.device, self.model.dtype)
-        every = self.model(wave, output_hidden_states=True).hidden_states
+        heard = self.model(wave, output_hidden_states=True)
+        # Where layers norm their input the last of these lacks the norm that ends the model.
+        every = (*heard.hidden_states[:-1], heard.last_hidden_state)
         chosen: list[Tensor] = [every[layer].float() for layer in self.settings.layers]
         return torch.stack(chosen).mean(0)[0].cpu().numpy()
 

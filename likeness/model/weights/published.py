@@ -60,6 +60,8 @@ def speech_encoder(folder: Path) -> Wav2Vec2Model:
     """Build the Wav2Vec2 encoder that a folder in transformers' layout says, on the meta device."""
     told = read_json(folder / "config.json")
     _check_class(folder, told, "model_type", "wav2vec2")
+    if told.get("add_adapter"):
+        raise ModelError(f"{folder / 'config.json'} has add_adapter: its rate is not Wav2Vec2's")
     unmasked = {"mask_time_prob": 0.0, "mask_feature_prob": 0.0}  # of training, as are heads
     return _built(folder, lambda: Wav2Vec2Model(Wav2Vec2Config.from_dict({**told, **unmasked})))
 

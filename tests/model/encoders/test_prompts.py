@@ -38,7 +38,7 @@ def test_a_prompt_beyond_the_limit_is_refused_unless_it_may_be_cut(text):
 
 def test_every_caption_of_the_testbed_fits():
     text = TextEncoder.draw(list(VOCABULARY), dim=16, length=24, seed=0)
-    longest = max(len(text.tokens(draw_scene(seed).caption)) for seed in range(300))
+    longest = max(len(text.tokens(draw_scene(seed).caption())) for seed in range(300))
     assert 20 < longest <= 24
 
 

@@ -67,9 +67,9 @@ def test_rows_are_the_plain_models_states_at_the_frames_middles(speech, fps, fra
     kept = audio[: round(frames / fps * 16_000)]
     wave[: len(kept)] = kept[: len(wave)]
     with torch.no_grad():
-        every = speech.model(torch.from_numpy(wave)[None], output_hidden_states=True)
-    assert torch.equal(every.hidden_states[-1], every.last_hidden_state)
-    states = sum(every.hidden_states[layer][0].numpy() for layer in layers) / len(layers)
+        heard = speech.model(torch.from_numpy(wave)[None], output_hidden_states=True)
+    every = [*heard.hidden_states[:-1], heard.last_hidden_state]
+    states = sum(every[layer][0].numpy() for layer in layers) / len(layers)
     assert len(states) == count
     naive = [np.interp(middles, 320 * np.arange(count) + 200, column) for column in states.T]
     np.testing.assert_allclose(rows, np.stack(naive, 1), atol=1e-5)

@@ -243,6 +243,7 @@ def test_a_text_encoder_with_a_shard_missing_is_refused(source):
     [
         ("wav2vec2/config.json", {"hidden_size": 16}, "says hidden_size 16, wan-whole takes 12"),
         ("wav2vec2/config.json", {"model_type": "hubert"}, "says model_type hubert and not"),
+        ("wav2vec2/config.json", {"add_adapter": True}, "has add_adapter: its rate is not"),
         ("wav2vec2/preprocessor_config.json", {"sampling_rate": 8000}, "says sampling_rate 8000"),
         ("pipeline/text_encoder/config.json", {"d_model": 32}, "says d_model 32, wan-whole takes"),
         ("pipeline/text_encoder/config.json", {"vocab_size": 9}, "they are not of one encoder"),
