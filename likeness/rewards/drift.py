@@ -135,7 +135,7 @@ def slope(minutes: np.ndarray, values: np.ndarray) -> Slope:
     if len(y) < LEAST_CHUNKS:
         nan = float("nan")
         return Slope(value=nan, low=nan, high=nan, first=first, last=last)
-    fit = stats.linregress(x, y)
+    fit: Any = stats.linregress(x, y)
     half = float(stats.t.ppf(0.975, len(y) - 2)) * float(fit.stderr)
     value = float(fit.slope)
     return Slope(value=value, low=value - half, high=value + half, first=first, last=last)

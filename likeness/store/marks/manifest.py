@@ -112,9 +112,9 @@ def read(path: Path) -> Manifest | None:
             return None
         with reader:
             told = json.loads(reader.json())
-    except c2pa.C2paError.NotSupported:
-        return None
     except c2pa.C2paError as error:
+        if type(error).__name__.endswith("NotSupported"):  # a subclass that it makes at run time
+            return None
         return _unreadable(str(error))
     active = told["manifests"].get(told.get("active_manifest"), {})
     state: dict[str, State] = {"Trusted": "trusted", "Valid": "valid"}

@@ -154,6 +154,6 @@ def _pattern_picture(height: int, width: int, grid: int) -> np.ndarray:
     where, signs = _pattern(KEY, grid)
     spectrum = np.zeros((grid, grid))
     spectrum[where] = signs
-    cells = idctn(spectrum, norm="ortho")
+    cells = np.asarray(idctn(spectrum, norm="ortho"))
     picture = cv2.resize(cells, (width, height), interpolation=cv2.INTER_CUBIC)
     return picture / np.sqrt((picture**2).mean())
