@@ -11,7 +11,7 @@ app = family(help="Compare checkpoints on a cross-scene suite: the board.")
 ablations = family(help="Take parts away, one at a time, and see what they were worth.")
 app.add_typer(ablations, name="ablate")
 
-Steps = Annotated[int, typer.Option(help="Of the sampler.", min=1)]
+Steps = Annotated[int | None, typer.Option(help="Of the sampler; the preset's by default.", min=1)]
 People = Annotated[int, typer.Option(help="Held-out testbed people.", min=2)]
 
 
@@ -24,7 +24,7 @@ def benchmark(
     ] = None,
     checkpoint: CheckpointPath = "tiny",
     adapter: AdapterPath = None,
-    steps: Steps = 24,
+    steps: Steps = None,
     people: People = 48,
     as_json: Annotated[bool, typer.Option("--json", help="Print board.json.")] = False,
 ) -> None:
@@ -66,7 +66,7 @@ def model(
         Path, typer.Option(help="Folder for the workspace, ablation.json and ablation.md.")
     ] = Path("ablation"),
     people: People = 48,
-    steps: Steps = 24,
+    steps: Steps = None,
     only: Annotated[
         Literal["frames", "audio", "selection"] | None,
         typer.Option(help="Make this table alone."),

@@ -63,9 +63,7 @@ def generate(
     seed: Annotated[
         int, typer.Option(help="Of the noise; of a table's first row where it has no seeds.")
     ] = 0,
-    sampler: Annotated[
-        SamplerName | None, typer.Option(help="UniPC where the preset is asked.")
-    ] = None,
+    sampler: Annotated[SamplerName | None, typer.Option(help="The preset's by default.")] = None,
     steps: Annotated[int | None, typer.Option(help="Of the sampler.", min=1)] = None,
     audio_guidance: Annotated[
         float | None, typer.Option(help="Above 1: the mouth follows the speech more closely.")

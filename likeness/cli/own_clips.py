@@ -28,7 +28,7 @@ BASE = "tiny"
 RECIPE = "own_clips_masked_dpo"
 # Fitted to a handful of people, the generator knows them without a reference: guidance by it
 # lowers the identity there, so pairs are of several noises.
-SAMPLER = Sampler(steps=12, reference_guidance=1.0)
+SAMPLER = Sampler(reference_guidance=1.0)
 MINING = Sampler(steps=8, audio_guidance=1.0, reference_guidance=1.0)
 DRAWS = 24  # pairs of takes of each person to fit to
 LEARNT, HELD_OUT = 3, 3  # windows of each stretch to mine from, of each film to measure on

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -77,16 +77,14 @@ class Conditioning:
 
     def map(self, function: Callable[[Tensor], Tensor]) -> "Conditioning":
         """Apply a function to every tensor."""
-        tensors: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        mapped = {n: None if t is None else function(t) for n, t in tensors.items()}
-        return Conditioning(**cast(dict[str, Any], mapped))
+        mapped: dict[str, Any] = {}
+        for name in (f.name for f in fields(self)):
+            tensor = getattr(self, name)
+            mapped[name] = None if tensor is None else function(tensor)
+        return Conditioning(**mapped)
 
     def __getitem__(self, rows: slice | list[int] | Tensor) -> "Conditioning":
         return self.map(lambda tensor: tensor[rows])
-
-    def repeat(self, times: int) -> "Conditioning":
-        """Repeat the whole batch ``times`` times over, as ``torch.cat`` would."""
-        return self.map(lambda tensor: torch.cat([tensor] * times))
 
     def each(self, times: int) -> "Conditioning":
         """Give every row ``times`` rows beside each other, for samples of one condition."""

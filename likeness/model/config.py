@@ -32,6 +32,8 @@ class GeneratorConfig:
         background_visible: a background token is kept when at least this share of it shows.
         prediction: what the transformer's output means. "velocity" is TAVR's eq. 6; "x0" predicts
             the clean latents and is converted, which small models learn faster.
+        sampler: by name. The papers' is UniPC; a small model's tokens disagree less when noise is
+            drawn anew on the way (CPS).
         flow_shift: shift of the sampler's noise levels towards noise.
         steps, audio_guidance, text_guidance: of the sampler. The paper's are 24, 1.8 and 5.0.
         reference_guidance: of the sampler; above 1 the clip comes closer to the reference's
@@ -57,6 +59,7 @@ class GeneratorConfig:
     face_share: float = 0.5
     background_visible: float = 0.25
     prediction: Literal["velocity", "x0"] = "velocity"
+    sampler: Literal["unipc", "euler", "flow_sde", "dance", "cps"] = "unipc"
     flow_shift: float = 1.0
     steps: int = 24
     audio_guidance: float = 1.8
@@ -121,8 +124,11 @@ class GeneratorConfig:
 TINY = GeneratorConfig(
     preset="tiny",
     prediction="x0",
+    sampler="cps",
+    flow_shift=3.0,
     text_guidance=1.0,
     reference_guidance=1.5,
+    steps=12,
     transformer={
         "patch_size": (1, 2, 2),
         "num_attention_heads": 4,

@@ -99,7 +99,7 @@ class Generator(Adapted):
 
     @property
     def sampler_settings(self) -> SamplerSettings:
-        """The preset's: UniPC under its guidance."""
+        """The preset's sampler under its guidance."""
         return SamplerSettings.of(self.config)
 
     @property
@@ -216,7 +216,9 @@ class Generator(Adapted):
         settings = settings or self.sampler_settings
         method = settings.method
         if isinstance(method, StochasticSampler):
-            made = self.rollout(cond, seeds=seeds, settings=settings, progress=progress)
+            made = self.rollout(
+                cond, seeds=seeds, settings=settings, shared=shared, progress=progress
+            )
             return made.latents[-1]
         noise = self._noise(cond, seeds)
         each = len(seeds) // len(cond)
@@ -233,6 +235,7 @@ class Generator(Adapted):
         seeds: list[int],
         settings: SamplerSettings,
         step_seeds: list[int] | None = None,
+        shared: ReferenceCache | None = None,
         progress: Progress = silent,
     ) -> Trajectory:
         """Generate with a stochastic sampler and keep each step with its log-probability.
@@ -242,6 +245,7 @@ class Generator(Adapted):
             seeds: of the noise each row starts from; equal ones share it, as a GRPO group may.
             settings: whose sampler must be a stochastic one.
             step_seeds: of the noise of each row's stochastic steps; ``seeds`` by default.
+            shared: what :meth:`encode_reference` gave for ``cond``, if it is there already.
             progress: is told of each step.
 
         """
@@ -250,7 +254,7 @@ class Generator(Adapted):
             raise ModelError(f"a rollout needs a stochastic sampler, got {settings.sampler!r}")
         noise = self._noise(cond, seeds)
         return rollout(
-            self.guided_velocity(cond, settings, each=len(seeds) // len(cond)),
+            self.guided_velocity(cond, settings, each=len(seeds) // len(cond), shared=shared),
             noise,
             method,
             times=shifted_times(settings.steps, settings.shift),

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from likeness.rewards.faces import FaceFinder, FaceTrack, track
+from likeness.rewards.faces import FaceFinder, track
 from likeness.rewards.landmarks import Landmarker
+from likeness.rewards.movement import eye_opening
 
 OPEN = 0.7
 
@@ -27,7 +28,8 @@ class AnchorCheck:
     def __call__(self, frames: np.ndarray) -> list[str | None]:
         """Map (T, H, W, 3) uint8 to T faults, None where there is none."""
         found = track(self.faces.detector.detect(frames))
-        opening = eye_opening(frames, found, self.landmarker)
+        points = self.landmarker.find(frames, found)
+        opening = eye_opening(points, self.landmarker.layout)
         if not np.isfinite(opening).any():
             return ["no face"] * len(frames)
         least = OPEN * float(np.nanquantile(opening, 0.9))
@@ -35,16 +37,3 @@ class AnchorCheck:
             "no face" if not np.isfinite(o) else "closed eyes" if o < least else None
             for o in opening
         ]
-
-
-def eye_opening(frames: np.ndarray, found: FaceTrack, landmarker: Landmarker) -> np.ndarray:
-    """Measure how far the eyes are open by their width, (T,); NaN without a face."""
-    points = landmarker.find(frames, found)
-    layout = landmarker.layout
-    gaps = np.stack([_distance(points, pair) for pair in layout.lids])
-    widths = np.stack([_distance(points, pair) for pair in layout.eyes])
-    return gaps.mean(0) / widths.mean(0)
-
-
-def _distance(points: np.ndarray, pair: tuple[int, int]) -> np.ndarray:
-    return np.linalg.norm(points[:, pair[1]] - points[:, pair[0]], axis=1)

@@ -95,16 +95,21 @@ def measure(points: np.ndarray, layout: Layout, clip: Clip) -> Movement:
     scale = float(np.median(np.linalg.norm(across, axis=1)))
     middle = (left + right) / 2
     roll = np.arctan2(across[:, 1], across[:, 0])
-    width = np.mean([_gap(filled, corners) for corners in layout.eyes], axis=0)
     nose = filled[:, layout.nose]
     return Movement(
         head=np.concatenate([middle / scale, roll[:, None]], axis=1),
         turn=(nose - middle) / scale,
-        eyes=np.mean([_gap(filled, lids) for lids in layout.lids], axis=0) / width,
+        eyes=eye_opening(filled, layout),
         mouth=np.mean([_gap(filled, lips) for lips in layout.lips], axis=0) / scale,
         loudness=loudness(clip),
         fps=clip.fps,
     )
+
+
+def eye_opening(points: np.ndarray, layout: Layout) -> np.ndarray:
+    """Measure how far the eyes of points (T, K, 2) are open by their width, (T,); NaN stays."""
+    width = np.mean([_gap(points, corners) for corners in layout.eyes], axis=0)
+    return np.mean([_gap(points, lids) for lids in layout.lids], axis=0) / width
 
 
 def loudness(clip: Clip) -> np.ndarray:

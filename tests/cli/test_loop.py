@@ -61,7 +61,7 @@ def rewards() -> RewardSet:
 def turn_in(workspace: Workspace, rewards: RewardSet, **changes) -> Turn:
     config = TurnConfig(
         noises=1,
-        mining_samplers=(Sampler(steps=2), Sampler(steps=2, reference_guidance=2.0)),
+        mining_samplers=(Sampler(steps=2, reference_guidance=1.0), Sampler(steps=2)),
         sampler=Sampler(steps=2),
         systems=tuple(SYSTEMS),
     )

@@ -68,7 +68,8 @@ def test_reference_guidance_moves_away_from_no_reference(generator, request_of):
     z, t = torch.randn(2, *generator.latent_shape), torch.full((2,), 0.5)
     without = generator.velocity(z, t, cond.without(reference=cond.all_rows()))
     cache = generator.encode_reference(cond).repeat([True, False])
-    both = generator.velocity(torch.cat([z, z]), t.repeat(2), cond.repeat(2), shared=cache)
+    twice = type(cond).stack([cond, cond])
+    both = generator.velocity(torch.cat([z, z]), t.repeat(2), twice, shared=cache)
     torch.testing.assert_close(both[:2], generator.velocity(z, t, cond), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(both[2:], without, atol=1e-5, rtol=1e-5)
     plain, pushed = (

@@ -144,7 +144,7 @@ def manifest(bench: Bench, recipe: dict[str, Any], code: str, seeds: dict[str, i
     return {
         "suite": bench.suite.facts(),
         "checkpoints": {name: s.generator.hash for name, s in bench.studios.items()},
-        "sampler": bench.sampler.settings(),
+        "sampler": next(iter(bench.studios.values())).facts(bench.sampler),
         "rewards": bench.rewards.versions,
         "recipe": recipe,
         "code": code,

@@ -22,7 +22,7 @@ class Sampler:
     """How samples are drawn, and which part of the condition is withheld.
 
     Attributes:
-        steps: of the sampler.
+        steps: of the sampler; None stands for the preset's, as in the next two.
         audio_guidance: 1 for none.
         reference_guidance: 1 for none.
         reference: whether the generator sees the reference's frames.
@@ -33,17 +33,40 @@ class Sampler:
 
     """
 
-    steps: int = 24
-    audio_guidance: float = 1.8
-    reference_guidance: float = 1.5
+    steps: int | None = None
+    audio_guidance: float | None = None
+    reference_guidance: float | None = None
     reference: bool = True
     reference_audio: bool = True
     reference_frames: int | None = None
     selection: Literal["touched", "frame"] | None = None
 
-    def settings(self) -> dict[str, Any]:
-        """As a sample keeps them; what is left to the preset is left out."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+    def settings(self, preset: SamplerSettings) -> SamplerSettings:
+        """Put what is asked for in the place of the preset's."""
+        scales = {"audio": self.audio_guidance, "reference": self.reference_guidance}
+        given = {name: scale for name, scale in scales.items() if scale is not None}
+        return replace(
+            preset,
+            steps=self.steps or preset.steps,
+            guidance=replace(preset.guidance, **given),
+        )
+
+    def facts(self, preset: SamplerSettings) -> dict[str, Any]:
+        """Tell all that a sample depends on here, as it keeps it."""
+        settings = self.settings(preset)
+        return {
+            "sampler": str(settings.sampler),
+            "steps": settings.steps,
+            "shift": settings.shift,
+            **{f"{name}_guidance": scale for name, scale in asdict(settings.guidance).items()},
+            "reference": self.reference,
+            "reference_audio": self.reference_audio,
+            **{
+                name: value
+                for name in ("reference_frames", "selection")
+                if (value := getattr(self, name)) is not None
+            },
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,13 +111,9 @@ class Studio:
         withheld = {"reference": sampler.reference, "reference_audio": sampler.reference_audio}
         return cond.without(**{k: cond.all_rows() for k, kept in withheld.items() if not kept})
 
-    def settings(self, sampler: Sampler) -> SamplerSettings:
-        """Fill in a sampler from the preset."""
-        preset = self.generator.sampler_settings
-        guidance = replace(
-            preset.guidance, audio=sampler.audio_guidance, reference=sampler.reference_guidance
-        )
-        return replace(preset, steps=sampler.steps, guidance=guidance)
+    def facts(self, sampler: Sampler) -> dict[str, Any]:
+        """Tell how this checkpoint draws samples."""
+        return sampler.facts(self.generator.sampler_settings)
 
     def request(self, condition: Condition) -> Request:
         """Read a condition's clips."""
@@ -133,7 +152,7 @@ class Studio:
             condition=order.condition.id,
             checkpoint=self.checkpoint,
             seed=order.seed,
-            sampler=sampler.settings(),
+            sampler=self.facts(sampler),
         )
 
     def _batch(self, orders: Sequence[Order], sampler: Sampler) -> list[Sample]:
@@ -143,7 +162,7 @@ class Studio:
         latents = self.generator.sample(
             encoded[torch.tensor([places[o.condition.id] for o in orders])],
             seeds=[o.seed for o in orders],
-            settings=self.settings(sampler),
+            settings=sampler.settings(self.generator.sampler_settings),
         )
         frames = self.generator.decode(latents)
         samples = []
@@ -154,7 +173,7 @@ class Studio:
                 condition=order.condition.id,
                 checkpoint=self.checkpoint,
                 seed=order.seed,
-                sampler=sampler.settings(),
+                sampler=self.facts(sampler),
                 latents=self.workspace.put_array(latent.numpy(), clip=name),
             )
             self.workspace.add(sample)

@@ -60,7 +60,7 @@ class TurnConfig:
         Sampler(steps=8, audio_guidance=1.0, reference_guidance=1.0),
         Sampler(steps=8, audio_guidance=1.8, reference_guidance=2.5),
     )
-    sampler: Sampler = field(default_factory=lambda: Sampler(steps=12))
+    sampler: Sampler = field(default_factory=Sampler)
     systems: tuple[str, ...] = ("base", "aligned", "true", "codec")
     seed: int = 0
 

@@ -4,17 +4,17 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from likeness.model.conditioning import Conditioning, Request, anchored
 from likeness.model.config import ModelError
-from likeness.model.encoders.encoding import to_pixels
+from likeness.model.encoders.encoding import finite, to_pixels
 from likeness.model.generator import Generator
 from likeness.model.long_video.anchor import Anchor, FrameCheck, choose_anchor
 from likeness.model.long_video.plan import Chunk, plan_chunks
@@ -88,7 +88,6 @@ class LongVideo:
     def make(self, progress: Progress = silent) -> None:
         """Generate the chunks that are not there yet."""
         reference = None
-        anchor = None
         for chunk in self.chunks:
             progress(chunk.number, len(self.chunks), f"chunk {chunk.number + 1}")
             if self._whole(chunk):
@@ -96,13 +95,12 @@ class LongVideo:
             reference = reference or self.generator.encode_reference(self.cond)
             cond = self._part(chunk)
             if chunk.motion and self.settings.anchor:
-                anchor = self._anchor_latent() if anchor is None else anchor
-                cond = anchored(cond, anchor)
+                cond = anchored(cond, self._anchor[1])
             latents = self.generator.sample(
                 cond, seeds=[self._seed(chunk)], settings=self.settings.sampler, shared=reference
             )
             with replacing(self._path(chunk)) as partial:
-                save_file({"latents": latents.cpu().contiguous()}, partial)
+                save_file({"latents": finite(latents).cpu().contiguous()}, partial)
         progress(len(self.chunks), len(self.chunks), "made")
 
     def frames(self) -> Iterator[np.ndarray]:
@@ -128,16 +126,15 @@ class LongVideo:
         """Return which frame is the anchor; None without one, or where one chunk is enough."""
         if not self.settings.anchor or len(self.chunks) == 1:
             return None
-        return choose_anchor(to_pixels(self._first_chunk()[0]), self.check)
+        return self._anchor[0]
 
-    def _first_chunk(self) -> Tensor:
-        return self.generator.codec.decode(self._latents(self.chunks[0])).clamp(-1, 1)
-
-    def _anchor_latent(self) -> Tensor:
-        anchor = self.anchor()
-        number = 0 if anchor is None else anchor.frame
-        frame = self._first_chunk()[:, number : number + 1]
-        return self.generator.codec.encode(frame).to(self.cond.background.device)
+    @cached_property
+    def _anchor(self) -> tuple[Anchor, Tensor]:
+        """Which frame of the first chunk it is, and its latents."""
+        video = self.generator.codec.decode(self._latents(self.chunks[0])).clamp(-1, 1)
+        anchor = choose_anchor(to_pixels(video[0]), self.check)
+        latent = self.generator.codec.encode(video[:, anchor.frame : anchor.frame + 1])
+        return anchor, latent.to(self.cond.background.device)
 
     def _part(self, chunk: Chunk) -> Conditioning:
         """Give the chunk its stretch of speech and the latents it goes on from."""
@@ -162,12 +159,9 @@ class LongVideo:
     def _latents(self, chunk: Chunk) -> Tensor:
         path = self._path(chunk)
         try:
-            latents = load_file(path)["latents"]
+            return load_file(path)["latents"]
         except (OSError, SafetensorError, KeyError) as error:
             raise ModelError(f"{path} is damaged: remove it and run again") from error
-        if not bool(torch.isfinite(latents).all()):
-            raise ModelError(f"{path} holds NaN or infinity: the checkpoint or its input is bad")
-        return latents
 
     def _claim(self) -> None:
         """Write what the folder's chunks are made of, or see that they are of the same."""

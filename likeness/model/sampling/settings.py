@@ -62,13 +62,18 @@ class SamplerSettings:
 
     @classmethod
     def of(cls, config: GeneratorConfig) -> "SamplerSettings":
-        """Take a preset's: UniPC under its guidance."""
+        """Take a preset's."""
         guidance = Guidance(
             audio=config.audio_guidance,
             text=config.text_guidance,
             reference=config.reference_guidance,
         )
-        return cls(steps=config.steps, shift=config.flow_shift, guidance=guidance)
+        return cls(
+            sampler=config.sampler,
+            steps=config.steps,
+            shift=config.flow_shift,
+            guidance=guidance,
+        )
 
     @property
     def method(self) -> Solver | StochasticSampler:

@@ -365,7 +365,7 @@ def test_every_sampler_has_its_name(generator, request_of):
 
 
 def test_a_generators_rollout_replays_and_teaches(generator, request_of):
-    cond = generator.condition([request_of(0)]).repeat(3)
+    cond = generator.condition([request_of(0)]).each(3)
     chosen = replace(generator.sampler_settings, sampler=FlowSDE(window=(1, 2)), steps=4)
     generator.add_lora(rank=2, alpha=2, seed=0)
     path = generator.rollout(cond, seeds=[5] * 3, step_seeds=[1, 2, 3], settings=chosen)
@@ -378,4 +378,4 @@ def test_a_generators_rollout_replays_and_teaches(generator, request_of):
     assert gradients and all(bool(torch.isfinite(g).all()) for g in gradients)
     assert any(bool(g.any()) for g in gradients)
     with pytest.raises(ModelError, match="needs a stochastic sampler, got 'unipc'"):
-        generator.rollout(cond, seeds=[1, 2, 3], settings=generator.sampler_settings)
+        generator.rollout(cond, seeds=[1, 2, 3], settings=SamplerSettings())
