@@ -17,8 +17,10 @@ MAY_IMPORT = {
     "rewards": {"store"},
     "annotation": {"store"},
     "benchmark": {"model", "rewards", "annotation", "store"},
+    "training": {"model", "rewards", "store"},
     "alignment": {"model", "rewards", "annotation", "store"},
     "dashboards": {
+        "training",
         "alignment",
         "benchmark",
         "annotation",

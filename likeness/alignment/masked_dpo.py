@@ -24,7 +24,6 @@ from likeness.alignment.losses import (
 )
 from likeness.alignment.policy import Policy
 from likeness.alignment.preference import Batch, PreferenceSet
-from likeness.alignment.runs import RunFolder
 from likeness.alignment.training_state import (
     adapter_file,
     check_origin,
@@ -34,6 +33,7 @@ from likeness.alignment.training_state import (
 )
 from likeness.store.errors import LikenessError
 from likeness.store.progress import Progress, silent
+from likeness.store.runs import RunFolder
 
 ORDER, NOISE = 0, 1
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from likeness.alignment.adapter import read_tensors, write_tensors
 from likeness.alignment.policy import Policy
-from likeness.alignment.runs import RunError, RunFolder
+from likeness.store.runs import RunError, RunFolder
 
 ADAPTER, OPTIMIZER = "adapter/", "optimizer/"
 

@@ -31,7 +31,7 @@ def align(
     import numpy as np
 
     from likeness.alignment.mining import shuffle_pairs
-    from likeness.alignment.recipe import load_recipe
+    from likeness.alignment.recipe import RECIPES
     from likeness.cli.loop.alignment import align as run
     from likeness.cli.loop.alignment import base_checkpoint, load_pairs
     from likeness.cli.loop.studio import Studio
@@ -39,7 +39,7 @@ def align(
     from likeness.rewards.sets import RewardSet
     from likeness.store.workspace import Workspace
 
-    chosen = load_recipe(recipe, settings or [])
+    chosen = RECIPES.load(recipe, settings or [])
     with Workspace.open(workspace, database) as opened, opened.lock(f"run-{name}"):
         pairs = opened.pairs(source=f"mined by {chosen.mining.reward}")
         if shuffle:

@@ -44,7 +44,7 @@ def demo(
 
 
 def _demo_on_testbed(out: Path, seed: int, controls: bool) -> None:
-    from likeness.alignment.recipe import load_recipe
+    from likeness.alignment.recipe import RECIPES
     from likeness.benchmark.suite import Suite
     from likeness.benchmark.systems import SYSTEMS
     from likeness.cli.loop.stage import stage_testbed
@@ -60,7 +60,7 @@ def _demo_on_testbed(out: Path, seed: int, controls: bool) -> None:
             load=lambda: Generator.load("tiny"),
             base_path="tiny",
             rewards=RewardSet.load("testbed"),
-            recipe=with_seed(load_recipe("demo_masked_dpo"), seed),
+            recipe=with_seed(RECIPES.load("demo_masked_dpo"), seed),
             config=TurnConfig(seed=seed, systems=systems),
             bars=bars,
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from likeness.alignment.preference import PreferenceError
-from likeness.alignment.recipe import load_recipe
+from likeness.alignment.recipe import RECIPES
 from likeness.benchmark.board import Board
 from likeness.benchmark.suite import Suite
 from likeness.benchmark.verdict import Rule
@@ -88,7 +88,7 @@ def _turn(workspace: Workspace, fit: Fit, rewards: RewardSet, seed: int) -> Turn
         load=partial(Generator.load, fit.generator),
         base_path=str(fit.generator.relative_to(workspace.path)),
         rewards=rewards,
-        recipe=with_seed(load_recipe(RECIPE), seed),
+        recipe=with_seed(RECIPES.load(RECIPE), seed),
         config=TurnConfig(noises=4, mining_samplers=(MINING,), sampler=SAMPLER, seed=seed),
         bars=bars,
     )

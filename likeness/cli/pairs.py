@@ -22,7 +22,7 @@ def pairs(
     as_json: AsJson = False,
 ) -> None:
     """Score a workspace's samples and mine preference pairs from them."""
-    from likeness.alignment.recipe import load_recipe
+    from likeness.alignment.recipe import RECIPES
     from likeness.cli.loop.alignment import mine_pairs
     from likeness.cli.loop.judging import Question, judge
     from likeness.rewards.sets import RewardSet
@@ -30,7 +30,7 @@ def pairs(
     from likeness.store.records import Condition
     from likeness.store.workspace import Workspace
 
-    chosen = load_recipe(recipe, settings or [])
+    chosen = RECIPES.load(recipe, settings or [])
     with Workspace.open(workspace, database) as opened:
         samples = opened.samples()
         if not samples:

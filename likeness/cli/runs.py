@@ -8,8 +8,8 @@ from likeness.cli.console import print_json, say
 from likeness.cli.options import AsJson, DatabaseUrl, WorkspacePath, family
 
 if TYPE_CHECKING:
-    from likeness.alignment.runs import RunFolder
     from likeness.store.records import Checkpoint
+    from likeness.store.runs import RunFolder
 
 app = family(help="List, show and stop the runs of a workspace.")
 
@@ -85,7 +85,7 @@ def stop(run: RunName, workspace: WorkspacePath, database: DatabaseUrl = None) -
 
 
 def _folders(workspace: Path, database: str | None) -> "list[RunFolder]":
-    from likeness.alignment.runs import RunFolder
+    from likeness.store.runs import RunFolder
     from likeness.store.workspace import Workspace
 
     with Workspace.open(workspace, database) as opened:
@@ -93,7 +93,7 @@ def _folders(workspace: Path, database: str | None) -> "list[RunFolder]":
 
 
 def _folder(workspace: Path, run: str) -> "RunFolder":
-    from likeness.alignment.runs import RunFolder
+    from likeness.store.runs import RunFolder
 
     return RunFolder.open(workspace / "runs" / run)
 

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from likeness.alignment.masked_dpo import MaskedDPOConfig, train
 from likeness.alignment.preference import PreferencePair, PreferenceSet
-from likeness.alignment.runs import RunFolder
 from likeness.store.records import Run
+from likeness.store.runs import RunFolder
 
 SHAPE = (3, 4, 5, 6)  # C, T, h, w
 

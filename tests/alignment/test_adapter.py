@@ -5,7 +5,7 @@ from stand_in import CONFIG, StandIn, make_run, make_set
 
 from likeness.alignment.adapter import AdapterError, load_adapter, read_tensors, write_tensors
 from likeness.alignment.masked_dpo import train
-from likeness.alignment.runs import RunFolder
+from likeness.store.runs import RunFolder
 
 
 @pytest.fixture

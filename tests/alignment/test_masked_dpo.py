@@ -23,8 +23,8 @@ from likeness.alignment.masked_dpo import (
     train,
 )
 from likeness.alignment.preference import PreferenceSet
-from likeness.alignment.runs import RunError, RunFolder
 from likeness.store.atomic import DiskFullError
+from likeness.store.runs import RunError, RunFolder
 
 CPU = torch.device("cpu")
 SCRIPT = Path(__file__).with_name("stand_in.py")

@@ -7,34 +7,29 @@ from hypothesis import strategies as st
 
 from likeness.alignment.masked_dpo import MaskedDPOConfig, TrainingError
 from likeness.alignment.mining import MiningConfig
-from likeness.alignment.recipe import (
-    Recipe,
-    RecipeError,
-    load_recipe,
-    recipe_names,
-    recipe_table,
-)
-from likeness.alignment.toml import to_toml
+from likeness.alignment.recipe import RECIPES, Recipe
+from likeness.store.recipes import RecipeError, recipe_table
+from likeness.store.toml import to_toml
 
 
-@pytest.mark.parametrize("name", recipe_names())
+@pytest.mark.parametrize("name", RECIPES.names())
 def test_every_recipe_parses_and_survives_being_resolved(name, tmp_path):
-    recipe = load_recipe(name)
+    recipe = RECIPES.load(name)
     resolved = tmp_path / "recipe.toml"
     resolved.write_text(to_toml(recipe_table(recipe)))
-    assert load_recipe(resolved) == recipe
+    assert RECIPES.load(resolved) == recipe
     assert set(recipe_table(recipe)["masked_dpo"]) == set(MaskedDPOConfig.__dataclass_fields__)
 
 
 def test_the_paper_s_recipe_is_the_default():
-    assert load_recipe("paper") == Recipe()
+    assert RECIPES.load("paper") == Recipe()
     dpo = Recipe().masked_dpo
     assert (dpo.beta, dpo.lambda_mse, dpo.lambda_dpo) == (500, 1, 2)
     assert (dpo.lr, dpo.steps, dpo.anchor_outside, dpo.winner_penalty) == (1.5e-6, 400, 0, 0)
 
 
 def test_overrides_change_single_values():
-    recipe = load_recipe(
+    recipe = RECIPES.load(
         "paper",
         ["masked_dpo.beta=1e3", "mining.guard = not_worse", "mining.tolerances.quality=1",
          "masked_dpo.timesteps=[0.1, 0.5]"],
@@ -59,19 +54,19 @@ def test_overrides_change_single_values():
         ("mining.tolerances=3", "alignment.mining.tolerances must be a table, got 3"),
         ("mining.tolerances.sync_c=a", "tolerances.sync_c must be a number, got 'a'"),
         ("masked_dpo.beta", "'masked_dpo.beta' is no override; write table.key=value"),
-        ("beta=1", "'beta=1' is no override"),
+        (".beta=1", "'.beta=1' is no override"),
         ("masked_dpo.beta.x=1", "beta is a value, not a table"),
     ],
 )
 def test_bad_keys_and_values_are_named(override, message):
     with pytest.raises(RecipeError) as caught:
-        load_recipe("paper", [override])
+        RECIPES.load("paper", [override])
     assert message in str(caught.value)
 
 
 def test_values_out_of_range_are_named():
     with pytest.raises(TrainingError, match=r"masked_dpo\.beta must be positive, got -1"):
-        load_recipe("paper", ["masked_dpo.beta=-1"])
+        RECIPES.load("paper", ["masked_dpo.beta=-1"])
 
 
 @pytest.mark.parametrize(
@@ -91,12 +86,12 @@ def test_impossible_training_settings_are_named(values, message):
 
 def test_an_unknown_recipe_offers_the_nearest(tmp_path):
     with pytest.raises(RecipeError, match="did you mean demo_masked_dpo"):
-        load_recipe("demo_masked_dop")
+        RECIPES.load("demo_masked_dop")
     with pytest.raises(RecipeError, match="can't be read: No such file"):
-        load_recipe(tmp_path / "none.toml")
+        RECIPES.load(tmp_path / "none.toml")
     (tmp_path / "bad.toml").write_text("a = = 1")
     with pytest.raises(RecipeError, match="is not TOML"):
-        load_recipe(tmp_path / "bad.toml")
+        RECIPES.load(tmp_path / "bad.toml")
 
 
 numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)

@@ -9,11 +9,11 @@ from stand_in import make_run
 
 from likeness.alignment.masked_dpo import MaskedDPOConfig, draw_noise, masked_dpo, train
 from likeness.alignment.preference import PreferencePair, PreferenceSet
-from likeness.alignment.runs import RunFolder
 from likeness.model.conditioning import Conditioning, Request
 from likeness.model.config import TINY
 from likeness.model.generator import Generator
 from likeness.store.clip import Clip
+from likeness.store.runs import RunFolder
 
 CONFIG = replace(
     TINY,

@@ -8,10 +8,10 @@ import pytest
 import likeness
 from likeness.cli.loop.building import Build, BuildRecipe
 from likeness.model import Generator
-from likeness.model.training.codec_fitting import CodecTraining
-from likeness.model.training.drafting import DraftConfig
-from likeness.model.training.flow_matching import TrainingConfig
 from likeness.store.progress import Progress
+from likeness.training.codec_fitting import CodecTraining
+from likeness.training.drafting import DraftConfig
+from likeness.training.flow_matching import TrainingConfig
 
 RECIPE = BuildRecipe(
     people=4,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from likeness.alignment.recipe import load_recipe
+from likeness.alignment.recipe import RECIPES
 from likeness.benchmark.suite import Suite
 from likeness.benchmark.systems import SYSTEMS
 from likeness.cli.loop.stage import stage_testbed
@@ -19,7 +19,7 @@ from likeness.store.progress import Progress, silent
 from likeness.store.workspace import Workspace
 
 PEOPLE = 3
-RECIPE = load_recipe(
+RECIPE = RECIPES.load(
     "demo_masked_dpo",
     [
         "mining.margin=0.000001",

@@ -14,11 +14,11 @@ from likeness.cli.loop.own.fitting import Fit, FitError, FitPlan, make_plan
 from likeness.cli.loop.own.footage import Head
 from likeness.model import Generator
 from likeness.model.config import TINY
-from likeness.model.training.talking_set import TalkingSet
 from likeness.store.records import Checkpoint
 from likeness.store.workspace import Workspace
 from likeness.testbed.cast import cast, take_of
 from likeness.testbed.scene import VOCABULARY
+from likeness.training.talking_set import TalkingSet
 
 pytestmark = pytest.mark.slow
 

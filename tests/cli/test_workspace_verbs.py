@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from likeness.alignment.runs import RunFolder
 from likeness.cli import run
 from likeness.store import Clip
 from likeness.store.records import Checkpoint, Run
+from likeness.store.runs import RunFolder
 from likeness.store.workspace import Workspace
 
 

@@ -10,12 +10,13 @@ import torch
 from likeness.alignment.masked_dpo import Outcome, train
 from likeness.alignment.mining import Mining, candidates, mine
 from likeness.alignment.preference import PreferenceSet, preference_set
-from likeness.alignment.recipe import Recipe, recipe_table
-from likeness.alignment.runs import RunFolder
+from likeness.alignment.recipe import Recipe
 from likeness.cli.loop.studio import Studio
 from likeness.model import Generator
 from likeness.store.progress import Progress, silent
+from likeness.store.recipes import recipe_table
 from likeness.store.records import Checkpoint, ClipEntry, Condition, Pair, Run, Sample, Score
+from likeness.store.runs import RunFolder
 from likeness.store.workspace import Workspace
 
 

@@ -10,10 +10,6 @@ import torch
 from likeness.cli.loop.turn import Bars
 from likeness.model import PRESETS, Generator
 from likeness.model.encoders.codec import TinyCodec
-from likeness.model.training.codec_fitting import CodecTraining, fit_components, fit_decoder
-from likeness.model.training.drafting import DraftConfig, Drafts, make_drafts
-from likeness.model.training.flow_matching import TrainingConfig, train
-from likeness.model.training.talking_set import TalkingSet
 from likeness.rewards.detectors import TestbedDetector
 from likeness.rewards.faces import FaceFinder, FaceTrack, track
 from likeness.rewards.fit.detector import FaceFrames, fit_detector
@@ -30,6 +26,10 @@ from likeness.testbed.cast import cast
 from likeness.testbed.film import Reel, film
 from likeness.testbed.scene import VOCABULARY
 from likeness.testbed.take import LANDMARKS
+from likeness.training.codec_fitting import CodecTraining, fit_components, fit_decoder
+from likeness.training.drafting import DraftConfig, Drafts, make_drafts
+from likeness.training.flow_matching import TrainingConfig, train
+from likeness.training.talking_set import TalkingSet
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from likeness.alignment.mining import Mining, shuffle_pairs
-from likeness.alignment.recipe import Recipe, recipe_table
-from likeness.alignment.runs import RunFolder
+from likeness.alignment.recipe import Recipe
 from likeness.benchmark.board import Board
 from likeness.benchmark.measurements import Grid, Measurement
 from likeness.benchmark.report import Report, Showcase, Shown, training_charts
@@ -31,7 +30,9 @@ from likeness.model import Generator
 from likeness.rewards.sets import RewardSet
 from likeness.store.errors import LikenessError
 from likeness.store.progress import Progress
+from likeness.store.recipes import recipe_table
 from likeness.store.records import Pair, Sample
+from likeness.store.runs import RunFolder
 from likeness.store.workspace import Workspace
 
 Bars = Callable[[str], AbstractContextManager[Progress]]

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from likeness.model.encoders.codec import CodecConfig, Residual, TinyCodec, from_blocks, to_blocks
-from likeness.model.training.codec_fitting import (
+from likeness.training.codec_fitting import (
     CodecTraining,
     decoding_loss,
     draw_windows,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from likeness.cli.loop.own.footage import Head
-from likeness.model.training.talking_set import TalkingSet
 from likeness.testbed.take import hidden_region
+from likeness.training.talking_set import TalkingSet
 
 WINDOW = 25
 HELD_OUT = 0.25  # share of a film, at its end

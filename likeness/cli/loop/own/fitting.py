@@ -12,17 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from likeness.alignment.runs import RunFolder
 from likeness.benchmark.report.curves import Chart, Line
 from likeness.cli.loop.alignment import code_version
 from likeness.model import Generator
-from likeness.model.training.codec_fitting import CodecTraining, fit_decoder, fittable
-from likeness.model.training.flow_matching import TrainingConfig, train
-from likeness.model.training.talking_set import TalkingSet
 from likeness.store.errors import LikenessError
 from likeness.store.progress import Progress, silent
 from likeness.store.records import Checkpoint, Run, content_id
+from likeness.store.runs import RunFolder
 from likeness.store.workspace import Workspace
+from likeness.training.codec_fitting import CodecTraining, fit_decoder, fittable
+from likeness.training.flow_matching import TrainingConfig, train
+from likeness.training.talking_set import TalkingSet
 
 NAME = "fit"
 CODEC_SHARE = 0.1  # of the time; the rest is flow matching's, which has more to learn

@@ -7,10 +7,10 @@ import torch
 from likeness.model import Generator, ModelError
 from likeness.model.encoders.audio import log_mel
 from likeness.model.encoders.encoding import boxes_by_latent
-from likeness.model.training.flow_matching import TrainingConfig, region_weighted_error, train
-from likeness.model.training.muon import Muon, orthogonalise
-from likeness.model.training.talking_set import BatchMaker, RegionWeights, TalkingSet
 from likeness.testbed.scene import VOCABULARY
+from likeness.training.flow_matching import TrainingConfig, region_weighted_error, train
+from likeness.training.muon import Muon, orthogonalise
+from likeness.training.talking_set import BatchMaker, RegionWeights, TalkingSet
 
 
 def fresh(config, codec) -> Generator:

@@ -5,9 +5,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from stand_in import make_run
 
-from likeness.alignment.runs import RunError, RunFolder
+from likeness.store.records import Run
+from likeness.store.runs import RunError, RunFolder
+
+
+def make_run(name: str = "first") -> Run:
+    return Run(
+        id=name,
+        kind="masked_dpo",
+        recipe={"masked_dpo": {"beta": 500.0}},
+        seeds=(0,),
+        commit="0" * 40,
+        dataset_hash="d" * 64,
+    )
 
 
 @pytest.fixture
@@ -57,7 +68,7 @@ def test_states_follow_what_happens(run):
 def test_a_run_whose_process_died_counts_as_stopped(run):
     code = (
         "import os, sys\nfrom pathlib import Path\n"
-        "from likeness.alignment.runs import RunFolder\n"
+        "from likeness.store.runs import RunFolder\n"
         "with RunFolder.open(Path(sys.argv[1])).running():\n    os._exit(9)\n"
     )
     process = subprocess.run([sys.executable, "-c", code, str(run.path)], check=False)

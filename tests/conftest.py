@@ -8,12 +8,12 @@ from likeness.cli.loop.building import talking_set
 from likeness.model import Generator, GeneratorConfig, Request
 from likeness.model.config import TINY
 from likeness.model.encoders.codec import CodecConfig, TinyCodec
-from likeness.model.training.codec_fitting import CodecTraining, fit_components
-from likeness.model.training.talking_set import TalkingSet
 from likeness.store.clip import Clip
 from likeness.testbed.cast import cast
 from likeness.testbed.film import film
 from likeness.testbed.scene import VOCABULARY
+from likeness.training.codec_fitting import CodecTraining, fit_components
+from likeness.training.talking_set import TalkingSet
 
 SMALL = replace(
     TINY,

@@ -14,10 +14,10 @@ from likeness.model.encoders.codec import TinyCodec, to_blocks
 from likeness.model.encoders.encoding import boxes_by_latent, to_signed
 from likeness.model.encoders.interfaces import Codec
 from likeness.model.network.streams import tokens_in_boxes
-from likeness.model.training.drafting import Drafts
-from likeness.model.training.talking_set import RegionWeights, TalkingSet
 from likeness.store.atomic import replacing
 from likeness.store.progress import Progress, silent
+from likeness.training.drafting import Drafts
+from likeness.training.talking_set import RegionWeights, TalkingSet
 
 
 @dataclass(frozen=True, kw_only=True)

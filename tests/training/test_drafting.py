@@ -3,8 +3,8 @@ from dataclasses import replace
 import torch
 
 from likeness.model.encoders.codec import TinyCodec, token_place
-from likeness.model.training.codec_fitting import CodecTraining, cut, fit_decoder
-from likeness.model.training.drafting import DraftConfig, Drafts, make_drafts
+from likeness.training.codec_fitting import CodecTraining, cut, fit_decoder
+from likeness.training.drafting import DraftConfig, Drafts, make_drafts
 
 
 def test_drafts_stand_beside_their_true_clips(generator, talking, tmp_path):

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from likeness.model.generator import Generator
-from likeness.model.training.talking_set import BatchMaker, RegionWeights, TalkingSet
 from likeness.store.atomic import replacing
 from likeness.store.progress import Progress, silent
+from likeness.training.talking_set import BatchMaker, RegionWeights, TalkingSet
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,10 +18,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from likeness.alignment.toml import to_toml
 from likeness.store.atomic import DiskFullError, write_bytes
 from likeness.store.errors import LikenessError
 from likeness.store.records import Run, RunState
+from likeness.store.toml import to_toml
 
 
 class RunError(LikenessError):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from likeness.model.encoders.encoding import to_signed
-from likeness.model.training.talking_set import BatchMaker, Draw, RegionWeights
+from likeness.training.talking_set import BatchMaker, Draw, RegionWeights
 
 START = 5
 

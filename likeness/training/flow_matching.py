@@ -11,10 +11,10 @@ from torch import Tensor
 from likeness.model.conditioning import Conditioning
 from likeness.model.config import ModelError
 from likeness.model.generator import Generator
-from likeness.model.training.muon import Muon, split_parameters
-from likeness.model.training.talking_set import BatchMaker, RegionWeights, TalkingSet
 from likeness.store.atomic import replacing
 from likeness.store.progress import Progress, silent
+from likeness.training.muon import Muon, split_parameters
+from likeness.training.talking_set import BatchMaker, RegionWeights, TalkingSet
 
 
 @dataclass(frozen=True, kw_only=True)
