@@ -12,7 +12,7 @@ import torch.distributed as dist
 from accelerate import PartialState
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 from likeness.training.stages import TrainingError
@@ -80,7 +80,8 @@ class Crew:
     def shard(self, transformer: nn.Module) -> None:
         """Divide the weights where they are to be divided: block by block, in place."""
         transformer.to(self.device)
-        if self.division == "copies" or self.size == 1:
+        divided = isinstance(transformer, FSDPModule)
+        if self.division == "copies" or self.size == 1 or divided:
             return
         mesh = init_device_mesh(self.device.type, (self.size,))
         # Activations keep their own types: autocast decides on them.

@@ -1,8 +1,6 @@
 """The state of a stage: weights, their average, two optimisers and the step."""
 
 import json
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
@@ -15,17 +13,22 @@ from torch.distributed.checkpoint.state_dict import (
     get_model_state_dict,
     set_model_state_dict,
 )
+from torch.distributed.tensor import DTensor
 from torch.nn.utils import clip_grad_norm_
 
 from likeness.model.generator import Generator
 from likeness.store.atomic import replacing
+from likeness.training.ahead import Ahead
 from likeness.training.batch import Batch, Source
 from likeness.training.crew import Crew
 from likeness.training.luck import Luck, dice, wish
 from likeness.training.muon import Muon, divided, split_parameters, whole
 from likeness.training.objective import Objective, total
 from likeness.training.stages import Stage, TrainingError
+from likeness.training.state import check_same, gathered, spread
 from likeness.training.throughput import Meter
+
+WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 
 
 class Learner:
@@ -70,7 +73,7 @@ class Learner:
         self.average = {n: p.detach().clone() for n, p in self.transformer.named_parameters()}
         self.objective = Objective(generator, stage)
         self.wrapped: nn.Module = self.crew.wrap(self.objective)
-        self._ahead = _Ahead()
+        self._ahead = Ahead()
         device, size = self.crew.device, self.crew.size
         self._meter = Meter(self.transformer, generator.config, device, size)
 
@@ -161,14 +164,14 @@ class Learner:
 
     def save(self, path: Path) -> None:
         """Write the whole state, at once or not at all; all processes must call this."""
-        gathered = StateDictOptions(full_state_dict=True, cpu_offload=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         state = {
             "origin": json.dumps(self.origin),
             "step": self.step,
-            "weights": get_model_state_dict(self.transformer, options=gathered),
+            "weights": get_model_state_dict(self.transformer, options=WHOLE),
             "average": {name: whole(tensor) for name, tensor in self.average.items()},
-            "muon": _gathered(self.muon.state_dict()),
-            "adam": _gathered(self.adam.state_dict()),
+            "muon": gathered(self.muon.state_dict()),
+            "adam": gathered(self.adam.state_dict()),
         }
         if self.crew.leads:
             with replacing(path) as partial:
@@ -191,14 +194,34 @@ class Learner:
         for name, tensor in state["average"].items():
             self.average[name] = divided(tensor, self.average[name])
         for optimiser, kept in ((self.muon, state["muon"]), (self.adam, state["adam"])):
-            optimiser.load_state_dict(_spread(kept, optimiser))
+            optimiser.load_state_dict(spread(kept, optimiser))
 
     @torch.no_grad()
-    def finish(self) -> None:
-        """Put the averaged weights into the generator, ready to generate."""
+    def finish(self) -> Generator:
+        """Put the averaged weights into the transformer, ready to generate.
+
+        Returns:
+            The generator with whole weights: where they are divided, another one on the CPU; all
+            processes must call this.
+
+        """
         for name, parameter in self.transformer.named_parameters():
             parameter.copy_(self.average[name])
         self.transformer.eval().requires_grad_(False)
+        if not any(isinstance(p, DTensor) for p in self.transformer.parameters()):
+            return self.generator
+        weights = get_model_state_dict(self.transformer, options=WHOLE)
+        generator = self.generator
+        transformer = type(self.transformer).from_config(self.transformer.config)
+        if self.crew.leads:
+            transformer.load_state_dict(weights)
+        return Generator(
+            generator.config,
+            transformer.eval().requires_grad_(False),
+            generator.codec,
+            generator.text,
+            generator.speech,
+        )
 
     def save_average(self, path: Path) -> None:
         """Write the averaged weights in full precision; all processes must call this."""
@@ -208,71 +231,3 @@ class Learner:
             with replacing(path) as partial:
                 torch.save(average, partial)
         self.crew.wait()
-
-
-@torch.no_grad()
-def take_average(generator: Generator, path: Path) -> None:
-    """Put weights that :meth:`Learner.save_average` wrote into a generator."""
-    average = torch.load(path, weights_only=True)
-    for name, parameter in generator.transformer.named_parameters():
-        parameter.copy_(average[name])
-
-
-class _Ahead:
-    """Makes the next batch while the present one is learnt from.
-
-    All are made in one thread, the first too: how many threads torch uses there could change bits.
-    """
-
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="batches")
-        self._next: tuple[int, Future[Any]] | None = None
-
-    def start(self, step: int, make: Callable[[int], Any]) -> None:
-        self._next = (step, self._pool.submit(make, step))
-
-    def take(self, step: int, make: Callable[[int], Any]) -> Any:
-        if self._next is None or self._next[0] != step:
-            self.start(step, make)
-        assert self._next is not None
-        (_, made), self._next = self._next, None
-        return made.result()
-
-
-def check_same(then: Mapping[str, Any], now: Mapping[str, Any], what: str) -> None:
-    """Refuse to go on with other settings than before.
-
-    Raises:
-        TrainingError: something differs; the message says what.
-
-    """
-    for key in sorted({*then, *now}):
-        before, after = then.get(key), now.get(key)
-        if isinstance(before, Mapping) and isinstance(after, Mapping):
-            check_same(before, after, what)
-        elif before != after:
-            raise TrainingError(
-                f"{what} was started with other training settings: {key} was {before!r}, now it "
-                f"is {after!r}; remove it to start anew, or take the old setting"
-            )
-
-
-def _gathered(state: dict[str, Any]) -> dict[str, Any]:
-    moments = {
-        index: {name: whole(v).cpu() if isinstance(v, Tensor) else v for name, v in row.items()}
-        for index, row in state["state"].items()
-    }
-    return {**state, "state": moments}
-
-
-def _spread(kept: dict[str, Any], optimiser: torch.optim.Optimizer) -> dict[str, Any]:
-    """Divide moments as the parameters that they belong to are."""
-    parameters = [p for group in optimiser.param_groups for p in group["params"]]
-    moments = {
-        index: {
-            name: divided(v, parameters[index]) if isinstance(v, Tensor) and v.ndim else v
-            for name, v in row.items()
-        }
-        for index, row in kept["state"].items()
-    }
-    return {**kept, "state": moments}

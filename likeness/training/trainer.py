@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from likeness.model.generator import Generator
+from likeness.model.weights.saving import refreshing
 from likeness.store.atomic import write_bytes
 from likeness.store.progress import Progress, silent
 from likeness.store.recipes import RecipeBook
 from likeness.store.runs import RunFolder
 from likeness.training.batch import Source
 from likeness.training.crew import Crew, Division, Precision
-from likeness.training.learner import Learner, check_same, take_average
+from likeness.training.learner import Learner
 from likeness.training.stages import Stage, TrainingError
+from likeness.training.state import check_same, take_average
 
 Evaluation = Callable[[Generator, int], Mapping[str, float]]
 
@@ -88,6 +90,7 @@ class Trainer:
         source: of batches.
         recipe: the stages.
         run: folder that takes state, metrics, and the generator after each stage.
+        crew: the processes that train; this one alone by default.
         evaluate: called with the generator, its averaged weights in place, and the step, at the
             end of every stage; its values become a row of the metrics.
 
@@ -97,6 +100,7 @@ class Trainer:
     source: Source
     recipe: TrainingRecipe
     run: RunFolder
+    crew: Crew = field(default_factory=Crew)
     evaluate: Evaluation | None = None
 
     @property
@@ -117,14 +121,13 @@ class Trainer:
             DiskFullError: what was saved before stays.
 
         """
-        self._claim()
-        crew = Crew(division=self.recipe.division, precision=self.recipe.precision)
         if self.recipe.gradient_checkpointing:
             self.generator.transformer.enable_gradient_checkpointing()
-        if not crew.leads:
-            return self._stages(crew, silent)
+        if not self.crew.leads:
+            return self._stages(silent)
+        self._claim()
         with self.run.running():
-            finished = self._stages(crew, progress)
+            finished = self._stages(progress)
             message = "" if finished else "on request"
             self.run.mark("finished" if finished else "stopped", message=message)
         return finished
@@ -137,53 +140,65 @@ class Trainer:
         else:
             write_bytes(path, json.dumps(self.origin, indent=1).encode())
 
-    def _stages(self, crew: Crew, progress: Progress) -> bool:
+    def _stages(self, progress: Progress) -> bool:
         before = 0
         for number, (name, stage) in enumerate(self.recipe.stages.items()):
-            if self._weights(name).exists():
-                take_average(self.generator, self._weights(name))
-            elif not self._stage(crew, number, before, progress):
-                return False
+            weights = self.run.path / "stages" / f"{name}.pt"
+            if weights.exists():
+                take_average(self.generator, weights)
+            else:
+                learner = self._learn(number, before, progress)
+                if learner.step < stage.steps:
+                    return False
+                self._keep(learner, name, before + stage.steps)
+                # Last: a stage without this file is one that isn't done.
+                learner.save_average(weights)
             before += stage.steps
-        if crew.leads:
-            self.generator.save(self.run.path / "generator")
         return True
 
-    def _weights(self, stage: str) -> Path:
-        """Where a finished stage's weights are kept in full precision."""
-        return self.run.path / "stages" / f"{stage}.pt"
-
-    def _stage(self, crew: Crew, number: int, before: int, progress: Progress) -> bool:
+    def _learn(self, number: int, before: int, progress: Progress) -> Learner:
+        """Take the steps of a stage, from where it stands, until it ends or is asked to stop."""
         name, stage = list(self.recipe.stages.items())[number]
         learner = Learner(
-            self.generator, self.source, stage, seed=self.recipe.seed, number=number, crew=crew
+            self.generator,
+            self.source,
+            stage,
+            seed=self.recipe.seed,
+            number=number,
+            crew=self.crew,
         )
-        state = self.run.path / "state.pt"
+        state = self._state(name)
         if state.exists():
             learner.load(state)
-        self.run.metrics.cut_after(before + learner.step)
+        if self.crew.leads:
+            self.run.metrics.cut_after(before + learner.step)
         stopping = False
         while learner.step < stage.steps and not stopping:
             row = learner.update()
             step = before + learner.step
-            if crew.leads:
+            if self.crew.leads:
                 self.run.metrics.append({"step": step, "stage": number, **row})
                 progress(step, self.recipe.steps, f"{name}, loss {row['loss']:.3f}")
-            stopping = crew.any(self.run.stop_requested)
-            if learner.step % stage.save_every == 0 or stopping:
+            stopping = self.crew.any(self.run.stop_requested)
+            if learner.step % stage.save_every == 0 or learner.step == stage.steps or stopping:
                 learner.save(state)
-                if crew.leads:
+                if self.crew.leads:
                     self.run.mark("running", step=step)
-        if learner.step < stage.steps:
-            return False
-        learner.finish()
-        learner.save_average(self._weights(name))
-        if crew.leads:
-            if self.evaluate is not None:
-                values = self.evaluate(self.generator, before + stage.steps)
-                self.run.metrics.append({"step": before + stage.steps, **values})
-            self.generator.save(self.run.path / "stages" / name)
-            state.unlink(missing_ok=True)
-            self.run.mark("running", step=before + stage.steps)
-        crew.wait()
-        return True
+        return learner
+
+    def _keep(self, learner: Learner, name: str, step: int) -> None:
+        """Write the generator as the stage leaves it, and judge it."""
+        made = learner.finish()
+        if not self.crew.leads:
+            return
+        if self.evaluate is not None:
+            self.run.metrics.append({"step": step, **self.evaluate(made, step)})
+        folders = [self.run.path / "stages" / name]
+        if step == self.recipe.steps:
+            folders.append(self.run.path / "generator")
+        for folder in folders:
+            with refreshing(folder) as fresh:
+                made.save(fresh)
+
+    def _state(self, stage: str) -> Path:
+        return self.run.path / "stages" / f"{stage}.state.pt"
