@@ -17,6 +17,7 @@ from torch.distributed.tensor import DTensor
 from torch.nn.utils import clip_grad_norm_
 
 from likeness.model.generator import Generator
+from likeness.model.network.transformer import AvatarTransformer3DModel
 from likeness.store.atomic import replacing
 from likeness.training.ahead import Ahead
 from likeness.training.batch import Batch, Source
@@ -212,7 +213,7 @@ class Learner:
             return self.generator
         weights = get_model_state_dict(self.transformer, options=WHOLE)
         generator = self.generator
-        transformer = type(self.transformer).from_config(self.transformer.config)
+        transformer = AvatarTransformer3DModel(**generator.config.transformer)
         if self.crew.leads:
             transformer.load_state_dict(weights)
         return Generator(
