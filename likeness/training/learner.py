@@ -1,7 +1,7 @@
 """The state of a stage: weights, their average, two optimisers and the step."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -64,6 +64,7 @@ class Learner:
         self.crew = crew or Crew()
         self.step = 0
         self._place = (seed, number)
+        self.objective = Objective(generator, stage)
         self.transformer = generator.transformer.train().requires_grad_(True)
         self.crew.shard(self.transformer)
         matrices, rest = split_parameters(self.transformer)
@@ -72,7 +73,6 @@ class Learner:
             rest, lr=stage.adam_lr, betas=(0.9, 0.98), weight_decay=stage.weight_decay
         )
         self.average = {n: p.detach().clone() for n, p in self.transformer.named_parameters()}
-        self.objective = Objective(generator, stage)
         self.wrapped: nn.Module = self.crew.wrap(self.objective)
         self._ahead = Ahead()
         device, size = self.crew.device, self.crew.size
@@ -209,6 +209,9 @@ class Learner:
         for name, parameter in self.transformer.named_parameters():
             parameter.copy_(self.average[name])
         self.transformer.eval().requires_grad_(False)
+        if self.stage.distil is not None:
+            unguided = {f"{name}_guidance": 1.0 for name in ("audio", "text", "reference")}
+            self.generator.config = replace(self.generator.config, **unguided)
         if not any(isinstance(p, DTensor) for p in self.transformer.parameters()):
             return self.generator
         weights = get_model_state_dict(self.transformer, options=WHOLE)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from likeness.model.sampling.solvers import Guidance
 from likeness.store.errors import LikenessError
 from likeness.training.batch import Pairing
 from likeness.training.flow_matching import Times
@@ -47,6 +48,9 @@ class Stage:
             faults.
         anchored: share of the continued batches with the global anchor for a background.
         regions: weight of the error by region.
+        distil: guidance to be learnt: the target is the guided velocity of the generator as it is
+            at the stage's beginning, in several forwards, and what comes out needs one and no
+            guidance (Avatar V's fourth stage, first half).
         save_every: steps between saves.
 
     """
@@ -75,6 +79,7 @@ class Stage:
     motion_noise: float = 0.3
     anchored: float = 0.5
     regions: RegionWeights = field(default_factory=RegionWeights)
+    distil: Guidance | None = None
     save_every: int = 200
 
     def __post_init__(self) -> None:
