@@ -1,7 +1,7 @@
 """The state of a stage: weights, their average, two optimisers and the step."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -209,9 +209,7 @@ class Learner:
         for name, parameter in self.transformer.named_parameters():
             parameter.copy_(self.average[name])
         self.transformer.eval().requires_grad_(False)
-        if self.stage.distil is not None:
-            unguided = {f"{name}_guidance": 1.0 for name in ("audio", "text", "reference")}
-            self.generator.config = replace(self.generator.config, **unguided)
+        self.generator.config = self.stage.settled(self.generator.config)
         if not any(isinstance(p, DTensor) for p in self.transformer.parameters()):
             return self.generator
         weights = get_model_state_dict(self.transformer, options=WHOLE)

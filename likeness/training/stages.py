@@ -1,8 +1,9 @@
 """A stage of training: what is taught, from which pairs of clips, and how fast."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
+from likeness.model.config import GeneratorConfig
 from likeness.model.sampling.solvers import Guidance
 from likeness.store.errors import LikenessError
 from likeness.training.batch import Pairing
@@ -102,6 +103,12 @@ class Stage:
     def _check(self, name: str, wanted: str, good: bool) -> None:
         if not good:
             raise TrainingError(f"training.{name} must be {wanted}, got {getattr(self, name)}")
+
+    def settled(self, config: GeneratorConfig) -> GeneratorConfig:
+        """Change the generator's settings as the stage changes its weights."""
+        if self.distil is None:
+            return config
+        return replace(config, audio_guidance=1.0, text_guidance=1.0, reference_guidance=1.0)
 
     def learning_rate(self, step: int) -> float:
         """Factor of the learning rates: up, level, then straight down to zero."""

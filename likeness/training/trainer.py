@@ -149,6 +149,7 @@ class Trainer:
             weights = self.run.path / "stages" / f"{name}.pt"
             if weights.exists():
                 take_average(self.generator, weights)
+                self.generator.config = stage.settled(self.generator.config)
             else:
                 learner = self._learn(number, before, progress)
                 if learner.step < stage.steps:
