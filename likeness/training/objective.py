@@ -58,10 +58,9 @@ def frozen_copy(generator: Generator) -> Generator:
     """Copy a generator as it is now, to be asked and not to learn."""
     transformer = AvatarTransformer3DModel(**generator.config.transformer)
     transformer.load_state_dict(generator.transformer.state_dict())
-    transformer.to(generator.transformer.device).eval().requires_grad_(False)
-    return Generator(
-        generator.config, transformer, generator.codec, generator.text, generator.speech
-    )
+    still = transformer.eval().requires_grad_(False)
+    nn.Module.to(still, generator.transformer.device)
+    return Generator(generator.config, still, generator.codec, generator.text, generator.speech)
 
 
 def total(terms: dict[str, Tensor]) -> Tensor:

@@ -130,7 +130,7 @@ def learn(
         ).train()
     with Workspace.create(workspace) as opened, opened.lock(f"run-{name}"):
         base = base_checkpoint(opened, generator, generator.config.preset).id
-        run = RunFolder.open_or_create(path, _record(source, recipe, name, base))
+        run = RunFolder.open_or_create(path, run_record(source, recipe, name, base))
         opened.add(run.record)
         crew.wait()
         trainer = Trainer(
@@ -149,7 +149,8 @@ def learn(
     return finished
 
 
-def _record(source: Source, recipe: TrainingRecipe, name: str, base: str) -> Run:
+def run_record(source: Source, recipe: TrainingRecipe, name: str, base: str) -> Run:
+    """Say what a run begins with; ``base`` is its checkpoint's id."""
     return Run(
         id=name,
         kind="training",
