@@ -34,6 +34,8 @@ class TalkingSet:
         hidden: (P, S, H, W) bool, where the background is masked.
         backgrounds: (P, S, H, W, 3) uint8.
         captions: P * S prompts, scenes of one person together.
+        five: (P, S, T, 5, 2) points of face alignment in pixels, NaN where they are not known, or
+            None: older folders have none.
 
     """
 
@@ -44,6 +46,7 @@ class TalkingSet:
     hidden: np.ndarray
     backgrounds: np.ndarray
     captions: list[str]
+    five: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         people, scenes = self.frames.shape[:2]
@@ -58,9 +61,8 @@ class TalkingSet:
     def save(self, folder: Path) -> None:
         """Write one .npy an array and captions.json."""
         folder.mkdir(parents=True, exist_ok=True)
-        for field in fields(self):
-            if field.name != "captions":
-                np.save(folder / f"{field.name}.npy", getattr(self, field.name))
+        for name, array in self._arrays().items():
+            np.save(folder / f"{name}.npy", array)
         (folder / "captions.json").write_text(json.dumps(self.captions))
 
     @classmethod
@@ -69,16 +71,18 @@ class TalkingSet:
         arrays = {
             f.name: np.load(folder / f"{f.name}.npy", mmap_mode="r")
             for f in fields(cls)
-            if f.name != "captions"
+            if f.name != "captions" and (f.name != "five" or (folder / "five.npy").exists())
         }
         return cls(**arrays, captions=json.loads((folder / "captions.json").read_text()))
 
     def first(self, people: int) -> "TalkingSet":
         """Keep the takes of the first ``people`` people."""
-        arrays = {
-            f.name: getattr(self, f.name)[:people] for f in fields(self) if f.name != "captions"
-        }
+        arrays = {name: array[:people] for name, array in self._arrays().items()}
         return TalkingSet(**arrays, captions=self.captions[: people * self.frames.shape[1]])
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        found = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "captions"}
+        return {name: array for name, array in found.items() if array is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
