@@ -10,6 +10,7 @@ from torch import Tensor
 
 from likeness.model.conditioning import Conditioning, anchored
 from likeness.model.config import GeneratorConfig, ModelError
+from likeness.model.encoders.audio import SAMPLE_RATE
 from likeness.model.encoders.codec import TIME
 from likeness.model.encoders.encoding import (
     background_tokens,
@@ -20,6 +21,11 @@ from likeness.model.encoders.encoding import (
 )
 from likeness.model.generator import Generator
 from likeness.model.network.streams import tokens_in_boxes
+from likeness.rewards.identity import portrait_of
+from likeness.rewards.recognisers import Recogniser
+from likeness.training.batch import Batch
+
+PORTRAIT_STEP = 5  # frames nearer to each other tell a recogniser nothing new
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -117,10 +123,21 @@ class RegionWeights:
 
 
 class BatchMaker:
-    """Windows of a :class:`TalkingSet` as latents and conditions."""
+    """Windows of a :class:`TalkingSet` as latents and conditions.
 
-    def __init__(self, data: TalkingSet, generator: Generator) -> None:
+    Args:
+        data: the takes.
+        generator: whose codec and encoders are used.
+        recogniser: what makes portraits of the people; without one batches have none.
+
+    """
+
+    def __init__(
+        self, data: TalkingSet, generator: Generator, recogniser: Recogniser | None = None
+    ) -> None:
         self.data = data
+        self.recogniser = recogniser
+        self._portraits: dict[tuple[int, int], np.ndarray] = {}
         self.config: GeneratorConfig = generator.config
         self.codec = generator.codec
         people, scenes, frames = data.frames.shape[:3]
@@ -203,6 +220,49 @@ class BatchMaker:
             cond = anchored(cond, self.codec.encode(to_signed(self._windows(data.frames, *where))))
         weight = self._region_weights(target, weights)
         return latents[:, :, draw.motion :], cond, weight[:, :, draw.motion :]
+
+    def batch(self, draw: Draw, weights: RegionWeights) -> Batch:
+        """Make what :meth:`make` makes, with what is known of the targets' faces and speech."""
+        clean, cond, weight = self.make(draw, weights)
+        target = (draw.person, draw.target_scene, (draw.target_start, self.config.frames))
+        five, portrait = None, None
+        if self.data.five is not None:
+            scale = torch.tensor([self.config.width, self.config.height], dtype=torch.float32)
+            five = torch.from_numpy(self._windows(self.data.five, *target)).float() / scale
+        if five is not None and self.recogniser is not None:
+            seen = zip(draw.person.tolist(), draw.reference_scene.tolist(), strict=True)
+            portrait = torch.from_numpy(np.stack([self._portrait(p, s) for p, s in seen]))
+        return Batch(
+            clean=clean,
+            cond=cond,
+            weight=weight,
+            boxes=self._fractions(self.data.boxes, target),
+            five=five,
+            portrait=portrait,
+            audio=torch.from_numpy(self._audio(draw)),
+        )
+
+    def _portrait(self, person: int, scene: int) -> np.ndarray:
+        """(D,) unit mean of a take's embeddings, NaN where no face of it is known."""
+        assert self.recogniser is not None and self.data.five is not None
+        if (person, scene) not in self._portraits:
+            frames = self.data.frames[person, scene, ::PORTRAIT_STEP]
+            self._portraits[person, scene] = portrait_of(
+                frames, self.data.five[person, scene, ::PORTRAIT_STEP], self.recogniser
+            )
+        return self._portraits[person, scene]
+
+    def _audio(self, draw: Draw) -> np.ndarray:
+        """(B, samples) of the target windows; silence beyond a take's speech."""
+        per_frame = SAMPLE_RATE / self.config.fps
+        length = round(self.config.frames * per_frame)
+        out = np.zeros((len(draw.person), length), np.float32)
+        rows = zip(draw.person, draw.target_scene, draw.target_start, strict=True)
+        for row, (person, scene, start) in zip(out, rows, strict=True):
+            first = round(start * per_frame)
+            heard = self.data.audio[person, scene, first : first + length]
+            row[: len(heard)] = heard
+        return out
 
     def _target_latents(self, draw: Draw) -> Tensor:
         """(B, C, T, h, w); inside a take its first latent frame covers TIME frames like any."""
