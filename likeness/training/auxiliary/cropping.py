@@ -13,8 +13,7 @@ BLACK = -1.0
 def cut(frames: Tensor, to_crop: np.ndarray, size: int, outside: float = BLACK) -> Tensor:
     """Cut a square out of each frame, bilinear; pixel coordinates are those of OpenCV.
 
-    On frames of whole 8-bit values it equals ``cv2.warpAffine`` to half a grey level, which is
-    that one's rounding, and to the 1/32 of a pixel that OpenCV places its samples to.
+    On frames of 8-bit values it equals ``cv2.warpAffine`` to half a grey level, its rounding.
 
     Args:
         frames: (N, H, W, 3) in -1..1.

@@ -12,7 +12,10 @@ from likeness.training.auxiliary.prediction import Scene
 from likeness.training.auxiliary.rows import Rows
 
 BETA = 0.05
-"""Errors below this count by their square: it is about the noise of the landmarks themselves."""
+"""Errors below this count by their square: the landmarker itself is off by as much.
+
+On drawn people the coefficients are off by 0.01 (roll) to 0.06 (eyes) on average.
+"""
 
 TINY = 1e-12
 
