@@ -76,7 +76,7 @@ def test_each_loss_grows_with_the_error_of_the_prediction(seeing, batch_of, nois
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_gradients_pass_finite_differences(name, generator, batch_of, noise):
-    config = AuxiliaryConfig(**{name: 1.0}, crop=32)
+    config = replace(AuxiliaryConfig(crop=32), **{name: 1.0})
     generator.codec = deepcopy(generator.codec).double()
     judges = Judges.load("testbed", config).to("cpu", torch.float64)
     losses = AuxiliaryLosses(config, generator, judges)
@@ -240,7 +240,7 @@ def test_the_clean_clip_follows_from_noise_and_velocity():
 def test_data_without_what_a_loss_needs_are_refused(name, field, generator, batch_of, noise):
     batch = replace(batch_of(generator), **{field: None})
     with pytest.raises(ModelError, match=f"auxiliary.{name} needs the data's {field}"):
-        at_truth(losses_of(generator, AuxiliaryConfig(**{name: 1.0})), batch, noise)
+        at_truth(losses_of(generator, replace(AuxiliaryConfig(), **{name: 1.0})), batch, noise)
 
 
 def test_boxes_of_another_length_are_refused(generator, batch_of, noise):

@@ -39,7 +39,7 @@ def test_losses_without_a_weight_load_nothing():
         "pixels": set(),
     }
     for name in LOSSES:
-        judges = Judges.load("testbed", AuxiliaryConfig(**{name: 1.0}))
+        judges = Judges.load("testbed", replace(AuxiliaryConfig(), **{name: 1.0}))
         assert {k for k, v in vars(judges).items() if v is not None} == needed[name]
 
 
@@ -48,7 +48,7 @@ def test_networks_without_gradients_are_refused_and_others_named(name):
     with pytest.raises(
         ModelError, match=f"auxiliary.{name} is not .* possible are lip_sync, pixel"
     ):
-        Judges.load("real", AuxiliaryConfig(**{name: 1.0}))
+        Judges.load("real", replace(AuxiliaryConfig(), **{name: 1.0}))
 
 
 def test_judges_of_other_settings_are_refused(generator):
