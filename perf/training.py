@@ -28,7 +28,7 @@ from likeness.testbed.cast import cast
 from likeness.testbed.film import film
 from likeness.training.learner import Learner
 from likeness.training.stages import Stage
-from likeness.training.talking_set import BatchMaker
+from likeness.training.windows import BatchMaker
 
 STEPS = 5
 OPTIONS: dict[str, dict[str, Any]] = {

@@ -1,7 +1,7 @@
 """Train a generator in a run of a workspace, and judge it on held-out testbed people."""
 
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,8 @@ from likeness.cli.loop.stage import stage_testbed
 from likeness.cli.loop.studio import Sampler, Studio
 from likeness.model import Generator
 from likeness.model.network.transformer import AvatarTransformer3DModel
-from likeness.rewards.sets import RewardSet
+from likeness.rewards.recognisers import TestbedRecogniser
+from likeness.rewards.sets import RewardSet, own_weights
 from likeness.store.errors import LikenessError
 from likeness.store.media import encode
 from likeness.store.progress import Progress
@@ -27,22 +28,26 @@ from likeness.store.runs import RunFolder
 from likeness.store.workspace import Workspace
 from likeness.training.batch import Source
 from likeness.training.crew import Crew
-from likeness.training.talking_set import BatchMaker, TalkingSet
+from likeness.training.stages import Stage
+from likeness.training.talking_set import TalkingSet
 from likeness.training.trainer import Trainer, TrainingRecipe
+from likeness.training.windows import BatchMaker
 
 SPLIT = "tune"
 SHOWN = 4
 
 
-def source_of(folder: Path, generator: Generator) -> Source:
-    """Open what `likeness testbed film` made.
+def source_of(folder: Path, generator: Generator, stages: Iterable[Stage]) -> Source:
+    """Open what `likeness testbed film` made, with people's portraits where stages want them.
 
     Raises:
         LikenessError: the folder is nothing to learn from.
 
     """
     if (folder / "captions.json").is_file():
-        return BatchMaker(TalkingSet.load(folder), generator)
+        wanted = any(stage.auxiliary.identity for stage in stages)
+        recogniser = TestbedRecogniser(own_weights("recogniser")) if wanted else None
+        return BatchMaker(TalkingSet.load(folder), generator, recogniser)
     raise LikenessError(f"{folder} holds no takes to learn from; make some with `testbed film`")
 
 

@@ -86,8 +86,8 @@ class Schooling:
         if (folder / "stages" / f"{chain[-1]}.pt").exists():
             return
         generator = self._generator(workspace, chain[:-1], seed)
-        source = source_of(self.data, generator)
         recipe = self.comparison.last(chain, seed)
+        source = source_of(self.data, generator, recipe.stages.values())
         parent = base_checkpoint(workspace, generator, folder.name).id
         record = run_record(source, recipe, folder.name, parent)
         run = RunFolder.open_or_create(folder, record)
