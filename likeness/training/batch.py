@@ -114,6 +114,17 @@ class Source(Protocol):
         """Who is shown, where known."""
         ...
 
+    def shaped(self, frames: int | None, size: int | None, /) -> "Source":
+        """Give the same clips in windows of so many frames, their shorter side of so many pixels.
+
+        None stands for what they have.
+
+        Raises:
+            LikenessError: this source can't be had in another shape.
+
+        """
+        ...
+
     def draw(self, rng: np.random.Generator, wish: Wish, /) -> Any:
         """Choose windows."""
         ...

@@ -16,6 +16,7 @@ from torch.distributed.checkpoint.state_dict import (
 from torch.distributed.tensor import DTensor
 from torch.nn.utils import clip_grad_norm_
 
+from likeness.model.config import latent_frames
 from likeness.model.generator import Generator
 from likeness.model.network.transformer import AvatarTransformer3DModel
 from likeness.store.atomic import replacing
@@ -59,11 +60,17 @@ class Learner:
         crew: Crew | None = None,
     ) -> None:
         self.generator = generator
-        self.source = source
+        self.source = source.shaped(stage.frames, stage.size)
         self.stage = stage
         self.crew = crew or Crew()
         self.step = 0
         self._place = (seed, number)
+        known = generator.config.motion_latents
+        if stage.continued and stage.frames and latent_frames(stage.frames) <= known:
+            raise TrainingError(
+                f"training.frames = {stage.frames} leaves nothing after {known} motion latents: "
+                "take more, or continued = 0"
+            )
         self.objective = Objective(generator, stage)
         self.transformer = generator.transformer.train().requires_grad_(True)
         self.crew.shard(self.transformer)

@@ -29,6 +29,9 @@ class Stage:
             (audio-to-video), "reference" nothing.
         pairing: reference and target from the "same" clip of a person (TAVR's pretraining, which
             alone copies), or from two clips ("cross").
+        frames: video frames of a clip, 1 + 4k; None for the generator's. Short clips first teach
+            what a person looks like for less.
+        size: of a frame's shorter side in pixels, a multiple of 16; None for the data's.
         muon_lr: of the matrices within the blocks.
         adam_lr: of everything else.
         weight_decay: of both.
@@ -62,6 +65,8 @@ class Stage:
     accumulate: int = 1
     teaches: Teaches = "reference"
     pairing: Pairing = "cross"
+    frames: int | None = None
+    size: int | None = None
     muon_lr: float = 4e-3
     adam_lr: float = 2e-3
     weight_decay: float = 0.0
@@ -100,6 +105,10 @@ class Stage:
             self._check(name, named, getattr(self, name) in get_args(choice))
         good = all(n >= 1 and n % 4 == 1 for n in self.reference_frames)
         self._check("reference_frames", "numbers 1 + 4k", bool(self.reference_frames) and good)
+        for name, base, rest in (("frames", 4, 1), ("size", 16, 0)):
+            value = getattr(self, name)
+            told = f"{rest} + {base}k" if rest else f"a multiple of {base}"
+            self._check(name, told, value is None or (value >= 1 and value % base == rest))
         self._check("accumulate", "a divisor of batch", self.batch % self.accumulate == 0)
 
     def _check(self, name: str, wanted: str, good: bool) -> None:

@@ -2,10 +2,12 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch.nn.functional import interpolate
 
 from likeness.model.config import ModelError
 
@@ -77,6 +79,38 @@ class TalkingSet:
         arrays = {name: array[:people] for name, array in self._arrays().items()}
         return TalkingSet(**arrays, captions=self.captions[: people * self.frames.shape[1]])
 
+    def resized(self, size: int) -> "TalkingSet":
+        """Scale the pictures so that their shorter side has ``size`` pixels, and all marks with it.
+
+        The other side becomes the nearest multiple of 16.
+        """
+        height, width = self.frames.shape[3:5]
+        scale = size / min(height, width)
+        sides = tuple(16 * round(side * scale / 16) for side in (height, width))
+        factor = np.array([sides[1] / width, sides[0] / height], np.float32)
+        marks = {
+            "boxes": self.boxes * np.tile(factor, 2),
+            "mouths": self.mouths * np.tile(factor, 2),
+            "five": None if self.five is None else self.five * factor,
+        }
+        hidden = scaled(np.asarray(self.hidden)[..., None].astype(np.uint8) * 255, sides)
+        return replace(
+            self,
+            frames=np.stack([scaled(person, sides) for person in self.frames]),
+            backgrounds=scaled(np.asarray(self.backgrounds), sides),
+            hidden=hidden[..., 0] > 0,
+            **marks,
+        )
+
     def _arrays(self) -> dict[str, np.ndarray]:
         found = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "captions"}
         return {name: array for name, array in found.items() if array is not None}
+
+
+def scaled(pictures: np.ndarray, sides: tuple[int, ...]) -> np.ndarray:
+    """(..., H, W, C) uint8 to pictures of another height and width, by area."""
+    *before, height, width, channels = pictures.shape
+    flat = torch.from_numpy(np.ascontiguousarray(pictures)).reshape(-1, height, width, channels)
+    small = interpolate(flat.permute(0, 3, 1, 2).float(), sides, mode="area")
+    out = small.round().to(torch.uint8).permute(0, 2, 3, 1)
+    return out.reshape(*before, *sides, channels).numpy()

@@ -71,7 +71,7 @@ class Meter:
         """
         streams = tokens_of(batch, self.config)
         rows = len(batch) * self.processes
-        forward = target_forward(self.sizes, streams, frames=self.config.frames)
+        forward = target_forward(self.sizes, streams, frames=batch.cond.audio.shape[1])
         forward += reference_forward(
             self.sizes, streams, frames=batch.cond.reference_audio.shape[1]
         )

@@ -1,5 +1,6 @@
 """Windows of takes as latents and conditions."""
 
+from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -93,6 +94,17 @@ class BatchMaker:
         """Nobody: drawn people have no rights in their faces."""
         return ()
 
+    def shaped(self, frames: int | None, size: int | None) -> "BatchMaker":
+        """Give the same takes in shorter windows, or smaller."""
+        other = copy(self)
+        if size is not None and size != min(self.data.frames.shape[3:5]):
+            other.data = self.data.resized(size)
+        height, width = other.data.frames.shape[3:5]
+        other.config = replace(
+            self.config, frames=frames or self.config.frames, height=height, width=width
+        )
+        return other
+
     def draw(self, rng: np.random.Generator, wish: Wish) -> Draw:
         """Draw windows: reference and target from one scene of a person, or from two."""
         people, scenes, frames = self.data.frames.shape[:3]
@@ -177,9 +189,8 @@ class BatchMaker:
         assert self.recogniser is not None and self.data.five is not None
         if (person, scene) not in self._portraits:
             frames = self.data.frames[person, scene, ::PORTRAIT_STEP]
-            self._portraits[person, scene] = portrait_of(
-                frames, self.data.five[person, scene, ::PORTRAIT_STEP], self.recogniser
-            )
+            five = self.data.five[person, scene, ::PORTRAIT_STEP]
+            self._portraits[person, scene] = portrait_of(frames, five, self.recogniser)
         return self._portraits[person, scene]
 
     def _audio(self, draw: Draw) -> np.ndarray:

@@ -8,9 +8,12 @@ import torch
 
 from likeness.model.encoders.encoding import to_signed
 from likeness.training.batch import RegionWeights, Wish
+from likeness.training.learner import Learner
+from likeness.training.stages import Stage, TrainingError
 from likeness.training.windows import BatchMaker, Draw
 
 START = 5
+GROWING = Stage(steps=1, batch=2, reference_frames=(5,), continued=1.0)
 ONE = Wish(batch=1, pairing="cross", reference_frames=9, motion=2)
 
 
@@ -89,3 +92,33 @@ def test_an_anchored_draw_keeps_all_of_a_whole_frame(maker):
     masked = maker.make(replace(draw, anchor_start=None), RegionWeights()).cond
     assert not masked.background_keep.all()
     assert torch.equal(masked.text, cond.text)
+
+
+def test_smaller_and_shorter_windows_show_the_same(maker):
+    small = maker.shaped(13, 32)
+    draw = small.draw(np.random.default_rng(0), replace(ONE, batch=2))
+    draw = replace(draw, target_start=np.array([4, START]))
+    one, other = maker.make(draw, RegionWeights()), small.make(draw, RegionWeights())
+    assert other.clean.shape[2:] == (4 - 2, 4, 4)
+    assert one.clean.shape[2:] == (7 - 2, 8, 8)
+    torch.testing.assert_close(other.boxes, one.boxes[:, :13], atol=1e-5, rtol=0)
+    assert torch.equal(other.cond.audio, one.cond.audio[:, :13])
+    assert other.cond.reference_keep.shape[1] == one.cond.reference_keep.shape[1] // 4
+    for made in (one, other):
+        assert made.cond.background_keep.shape[1] == made.cond.background.shape[-1] ** 2 // 4
+    frames = maker.data.frames[draw.person[0], draw.target_scene[0]]
+    shown = small.data.frames[draw.person[0], draw.target_scene[0]]
+    blocks = frames.reshape(len(frames), 32, 2, 32, 2, 3).astype(float).mean((2, 4))
+    assert np.abs(blocks - shown).max() <= 0.51
+    assert maker.shaped(None, None).data is maker.data
+
+
+def test_stages_grow_and_what_leaves_nothing_is_refused(talking, generator):
+    source = BatchMaker(talking, generator)
+    for frames, size in ((13, 32), (13, None), (None, None)):
+        stage = replace(GROWING, frames=frames, size=size)
+        assert Learner(generator, source, stage).update()["loss"] > 0
+    with pytest.raises(TrainingError, match="leaves nothing after 2 motion latents"):
+        Learner(generator, source, Stage(frames=5))
+    with pytest.raises(TrainingError, match="size must be a multiple of 16, got 40"):
+        Stage(size=40)
