@@ -25,3 +25,15 @@ def head_and_shoulders(height: int, width: int) -> NDArray[np.bool_]:
     left = (width - side) // 2
     hidden[height - side :, left : left + side] = hidden_region(side)
     return hidden
+
+
+def region_around(left: int, top: int, side: int, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return the region of a head whose square lies anywhere in a picture, ``shape`` bool.
+
+    What is below the square is the body's, and hidden as the square's lowest part is.
+    """
+    blocks = hidden_region(8)
+    down = np.minimum((np.arange(shape[0]) - top) * 8 // side, 7)
+    across = (np.arange(shape[1]) - left) * 8 // side
+    inside = (down >= 0)[:, None] & ((across >= 0) & (across < 8))
+    return blocks[down.clip(0)][:, across.clip(0, 7)] & inside
