@@ -11,6 +11,7 @@ from torch import Tensor
 from likeness.model.generator import Generator
 from likeness.store.atomic import replacing
 from likeness.store.progress import Progress, silent
+from likeness.training.batch import Wish
 from likeness.training.talking_set import BatchMaker, RegionWeights, TalkingSet
 
 
@@ -64,11 +65,17 @@ def make_drafts(
 ) -> Drafts:
     """Generate clips from half-noised true ones (Meng et al. 2022, SDEdit)."""
     maker = BatchMaker(data, generator)
+    wish = Wish(
+        batch=config.batch,
+        pairing="cross",
+        reference_frames=generator.config.reference_frames,
+    )
     latents, where = [], []
     for number in range(-(-config.count // config.batch)):
         rng = np.random.default_rng([config.seed, number])
-        draw = maker.draw(rng, config.batch, [generator.config.reference_frames])
-        clean, cond, _ = maker.make(draw, RegionWeights())
+        draw = maker.draw(rng, wish)
+        made = maker.make(draw, RegionWeights())
+        clean, cond = made.clean, made.cond
         chance = torch.Generator().manual_seed(int(rng.integers(2**62)))
         start = config.times[number % len(config.times)]
         z = (1 - start) * clean + start * torch.randn(clean.shape, generator=chance)

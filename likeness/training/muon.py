@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor, distribute_tensor
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # quintic iteration of Jordan et al. 2024
 ITERATIONS = 5
@@ -27,10 +28,20 @@ def orthogonalise(matrices: Tensor) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum, orthogonalised; the update's RMS is 0.2 as AdamW's would be (Liu et al. 2025)."""
+    """Momentum, orthogonalised; the update's RMS is 0.2 as AdamW's would be (Liu et al. 2025).
 
-    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, momentum: float = 0.95):
-        super().__init__(parameters, {"lr": lr, "momentum": momentum})
+    Of a matrix that is divided among processes each gathers the whole update, orthogonalises it
+    and keeps its part.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[nn.Parameter],
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -44,7 +55,9 @@ class Muon(torch.optim.Optimizer):
                 updates = orthogonalise(torch.stack([self._push(p, group) for p in parameters]))
                 scale = 0.2 * max(shape) ** 0.5
                 for parameter, update in zip(parameters, updates, strict=True):
-                    parameter.add_(update, alpha=-group["lr"] * scale)
+                    if group["weight_decay"]:
+                        parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                    parameter.add_(divided(update, parameter), alpha=-group["lr"] * scale)
 
     def _push(self, parameter: nn.Parameter, group: dict) -> Tensor:
         state = self.state[parameter]
@@ -52,7 +65,20 @@ class Muon(torch.optim.Optimizer):
             state["momentum"] = torch.zeros_like(parameter)
         assert parameter.grad is not None
         state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
-        return parameter.grad.lerp(state["momentum"], group["momentum"])
+        update = parameter.grad.lerp(state["momentum"], group["momentum"])
+        return whole(update)
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """Gather a tensor that is divided among processes; all of them must call this."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def divided(tensor: Tensor, like: Tensor) -> Tensor:
+    """Divide a tensor as another one is, or leave it whole."""
+    if isinstance(like, DTensor):
+        return distribute_tensor(tensor.to(like.device), like.device_mesh, like.placements)
+    return tensor.to(like.device)
 
 
 def split_parameters(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:

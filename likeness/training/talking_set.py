@@ -1,7 +1,8 @@
 """Clips to train on, as arrays on disk: people, each in several scenes."""
 
+import hashlib
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from likeness.model.encoders.encoding import (
 )
 from likeness.model.generator import Generator
 from likeness.model.network.streams import tokens_in_boxes
+from likeness.training.batch import Batch, Wish
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,6 +75,16 @@ class TalkingSet:
         }
         return cls(**arrays, captions=json.loads((folder / "captions.json").read_text()))
 
+    @property
+    def hash(self) -> str:
+        """Hash of all takes (hex)."""
+        found = hashlib.sha256(json.dumps(self.captions).encode())
+        for field in fields(self):
+            if field.name != "captions":
+                for person in getattr(self, field.name):
+                    found.update(np.ascontiguousarray(person).tobytes())
+        return found.hexdigest()
+
     def first(self, people: int) -> "TalkingSet":
         """Keep the takes of the first ``people`` people."""
         arrays = {
@@ -101,6 +113,11 @@ class Draw:
     reference_frames: int
     motion: int = 0
     anchor_start: np.ndarray | None = None
+
+    def rows(self, rows: slice) -> "Draw":
+        """Keep some rows."""
+        kept = {k: v[rows] for k, v in vars(self).items() if isinstance(v, np.ndarray)}
+        return replace(self, **kept)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,30 +169,32 @@ class BatchMaker:
         self.text = text.unflatten(0, (people, scenes))
         self.empty = generator.text([""])
 
-    def draw(
-        self,
-        rng: np.random.Generator,
-        batch: int,
-        reference_frames: list[int],
-        *,
-        motion: int = 0,
-        anchor: bool = False,
-    ) -> Draw:
-        """Draw windows: reference and target from different scenes of one person."""
+    @property
+    def hash(self) -> str:
+        """Of the takes."""
+        return self.data.hash
+
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """Nobody: drawn people have no rights in their faces."""
+        return ()
+
+    def draw(self, rng: np.random.Generator, wish: Wish) -> Draw:
+        """Draw windows: reference and target from one scene of a person, or from two."""
         people, scenes, frames = self.data.frames.shape[:3]
-        wanted = int(rng.choice(reference_frames))
+        batch = wish.batch
         target_scene = rng.integers(scenes, size=batch)
-        shift = rng.integers(1, scenes, size=batch)
-        first = TIME if motion else 0
+        shift = rng.integers(1, scenes, size=batch) if wish.pairing == "cross" else 0
+        first = TIME if wish.motion else 0
         return Draw(
-            motion=motion,
-            anchor_start=rng.integers(frames, size=batch) if anchor else None,
+            motion=wish.motion,
+            anchor_start=rng.integers(frames, size=batch) if wish.anchor else None,
             person=rng.integers(people, size=batch),
             target_scene=target_scene,
             reference_scene=(target_scene + shift) % scenes,
             target_start=rng.integers(first, frames - self.config.frames + 1, size=batch),
-            reference_start=rng.integers(frames - wanted + 1, size=batch),
-            reference_frames=wanted,
+            reference_start=rng.integers(frames - wish.reference_frames + 1, size=batch),
+            reference_frames=wish.reference_frames,
         )
 
     def _windows(
@@ -186,11 +205,9 @@ class BatchMaker:
         return np.stack([array[p, s, a : a + length] for p, s, a in rows])
 
     @torch.no_grad()
-    def make(self, draw: Draw, weights: RegionWeights) -> tuple[Tensor, Conditioning, Tensor]:
-        """Latents (B, C, T, h, w), their conditions, and the loss weight (B, 1, T, h, w).
-
-        T leaves the draw's motion out, which is part of the conditions.
-        """
+    def make(self, draw: Draw, regions: RegionWeights, rows: slice = slice(None)) -> Batch:
+        """Make these rows of a draw; its motion is part of the conditions."""
+        draw = draw.rows(rows)
         data = self.data
         target = (draw.person, draw.target_scene, (draw.target_start, self.config.frames))
         reference = (
@@ -219,8 +236,12 @@ class BatchMaker:
         if draw.anchor_start is not None:
             where = (draw.person, draw.target_scene, (draw.anchor_start, 1))
             cond = anchored(cond, self.codec.encode(to_signed(self._windows(data.frames, *where))))
-        weight = self._region_weights(target, weights)
-        return latents[:, :, draw.motion :], cond, weight[:, :, draw.motion :]
+        return Batch(
+            clean=latents[:, :, draw.motion :],
+            cond=cond,
+            weight=self._region_weights(target, regions)[:, :, draw.motion :],
+            boxes=self._fractions(data.boxes, target),
+        )
 
     def _target_latents(self, draw: Draw) -> Tensor:
         """(B, C, T, h, w); inside a take its first latent frame covers TIME frames like any."""

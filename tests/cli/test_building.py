@@ -11,7 +11,7 @@ from likeness.model import Generator
 from likeness.store.progress import Progress
 from likeness.training.codec_fitting import CodecTraining
 from likeness.training.drafting import DraftConfig
-from likeness.training.flow_matching import TrainingConfig
+from likeness.training.stages import Stage
 
 RECIPE = BuildRecipe(
     people=4,
@@ -21,7 +21,7 @@ RECIPE = BuildRecipe(
     faces=2,
     face_scenes=2,
     components=CodecTraining(windows=8, steps=4, batch=1, frames=5, drafts=1, save_every=2),
-    training=TrainingConfig(steps=4, batch=2, warmup=1, decay=1, save_every=2),
+    training=Stage(steps=4, batch=2, warmup=1, decay=1, save_every=2),
     drafts=DraftConfig(count=2, batch=2, steps=1),
 )
 

@@ -8,21 +8,32 @@ from likeness.model import Generator, ModelError
 from likeness.model.encoders.audio import log_mel
 from likeness.model.encoders.encoding import boxes_by_latent
 from likeness.testbed.scene import VOCABULARY
-from likeness.training.flow_matching import TrainingConfig, region_weighted_error, train
+from likeness.training.batch import Wish
+from likeness.training.flow_matching import region_weighted_error
 from likeness.training.muon import Muon, orthogonalise
+from likeness.training.stages import Stage, TrainingError
 from likeness.training.talking_set import BatchMaker, RegionWeights, TalkingSet
+from likeness.training.trainer import fit
 
 
 def fresh(config, codec) -> Generator:
     return Generator.draw(config, vocabulary=list(VOCABULARY), seed=0, codec=codec)
 
 
-SHORT = TrainingConfig(steps=6, batch=2, save_every=2, reference_frames=(5, 9), warmup=2, decay=2)
+def learn(generator, talking, stage, path, **others) -> None:
+    fit(generator, BatchMaker(talking, generator), stage, state=path, **others)
+
+
+def wish(batch: int, length: int) -> Wish:
+    return Wish(batch=batch, pairing="cross", reference_frames=length)
+
+
+SHORT = Stage(steps=6, batch=2, save_every=2, reference_frames=(5, 9), warmup=2, decay=2)
 
 
 def test_killed_and_resumed_equals_uninterrupted(config, codec, talking, tmp_path):
     whole = fresh(config, codec)
-    train(whole, talking, SHORT, state=tmp_path / "whole.pt")
+    learn(whole, talking, SHORT, tmp_path / "whole.pt")
 
     class Killed(Exception):
         pass
@@ -32,16 +43,17 @@ def test_killed_and_resumed_equals_uninterrupted(config, codec, talking, tmp_pat
             raise Killed
 
     with pytest.raises(Killed):
-        train(fresh(config, codec), talking, SHORT, state=tmp_path / "cut.pt", progress=kill)
+        learn(fresh(config, codec), talking, SHORT, tmp_path / "cut.pt", progress=kill)
     resumed = fresh(config, codec)
-    train(resumed, talking, SHORT, state=tmp_path / "cut.pt")
+    learn(resumed, talking, SHORT, tmp_path / "cut.pt")
     assert resumed.hash == whole.hash
 
 
 def test_a_changed_setting_is_refused_on_resume(config, codec, talking, tmp_path):
-    train(fresh(config, codec), talking, replace(SHORT, steps=2), state=tmp_path / "s.pt")
-    with pytest.raises(ModelError, match="other training settings"):
-        train(fresh(config, codec), talking, replace(SHORT, muon_lr=1.0), state=tmp_path / "s.pt")
+    learn(fresh(config, codec), talking, replace(SHORT, steps=2), tmp_path / "s.pt")
+    with pytest.raises(TrainingError, match="other training settings: muon_lr"):
+        again = replace(SHORT, steps=2, muon_lr=1.0)
+        learn(fresh(config, codec), talking, again, tmp_path / "s.pt")
 
 
 def test_loss_equals_a_naive_loop():
@@ -57,17 +69,17 @@ def test_loss_equals_a_naive_loop():
 
 def test_reference_comes_from_another_scene(config, codec, talking):
     maker = BatchMaker(talking, fresh(config, codec))
-    draw = maker.draw(np.random.default_rng(0), 64, [5, 9])
+    draw = maker.draw(np.random.default_rng(0), wish(64, 9))
     assert (draw.target_scene != draw.reference_scene).all()
-    _, cond, weight = maker.make(draw, RegionWeights(face=2.0, mouth=5.0, rest=1.0))
-    assert set(weight.unique().tolist()) == {1.0, 2.0, 5.0}
-    assert cond.reference.shape[2] == 1 + (draw.reference_frames - 1) // 4
+    made = maker.make(draw, RegionWeights(face=2.0, mouth=5.0, rest=1.0))
+    assert set(made.weight.unique().tolist()) == {1.0, 2.0, 5.0}
+    assert made.cond.reference.shape[2] == 1 + (draw.reference_frames - 1) // 4
 
 
 def test_training_conditions_equal_those_of_a_request(config, codec, talking, request_of):
     generator = fresh(config, codec)
     maker = BatchMaker(talking, generator)
-    draw = maker.draw(np.random.default_rng(0), 1, [config.reference_frames])
+    draw = maker.draw(np.random.default_rng(0), wish(1, config.reference_frames))
     still = replace(
         draw,
         person=np.array([1]),
@@ -76,7 +88,7 @@ def test_training_conditions_equal_those_of_a_request(config, codec, talking, re
         target_start=np.array([0]),
         reference_start=np.array([0]),
     )
-    _, trained, _ = maker.make(still, RegionWeights())
+    trained = maker.make(still, RegionWeights()).cond
     asked = generator.condition([request_of(1)])
     for name in ("text", "background", "background_keep", "reference", "reference_keep"):
         torch.testing.assert_close(getattr(trained, name), getattr(asked, name), msg=name)

@@ -28,8 +28,9 @@ from likeness.testbed.scene import VOCABULARY
 from likeness.testbed.take import LANDMARKS
 from likeness.training.codec_fitting import CodecTraining, fit_components, fit_decoder
 from likeness.training.drafting import DraftConfig, Drafts, make_drafts
-from likeness.training.flow_matching import TrainingConfig, train
-from likeness.training.talking_set import TalkingSet
+from likeness.training.stages import Stage
+from likeness.training.talking_set import BatchMaker, TalkingSet
+from likeness.training.trainer import fit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +58,7 @@ class BuildRecipe:
     sync_people: int = 320
     motion_people: int = 120
     components: CodecTraining = field(default_factory=CodecTraining)
-    training: TrainingConfig = field(default_factory=TrainingConfig)
+    training: Stage = field(default_factory=Stage)
     drafts: DraftConfig = field(default_factory=DraftConfig)
     seed: int = 0
 
@@ -179,7 +180,8 @@ class Build:
         )
         with self.bars("generator") as progress:
             state = self.work / "generator.pt"
-            train(generator, data, self.recipe.training, state=state, progress=progress)
+            source = BatchMaker(data, generator)
+            fit(generator, source, self.recipe.training, state=state, progress=progress)
         made = self.work / "drafts.pt"
         self._once(
             made,

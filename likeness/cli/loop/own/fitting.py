@@ -21,8 +21,9 @@ from likeness.store.records import Checkpoint, Run, content_id
 from likeness.store.runs import RunFolder
 from likeness.store.workspace import Workspace
 from likeness.training.codec_fitting import CodecTraining, fit_decoder, fittable
-from likeness.training.flow_matching import TrainingConfig, train
-from likeness.training.talking_set import TalkingSet
+from likeness.training.stages import Stage
+from likeness.training.talking_set import BatchMaker, TalkingSet
+from likeness.training.trainer import fit
 
 NAME = "fit"
 CODEC_SHARE = 0.1  # of the time; the rest is flow matching's, which has more to learn
@@ -57,9 +58,9 @@ class FitPlan:
         return CodecTraining(steps=self.codec_steps, save_every=50, seed=self.seed)
 
     @property
-    def flow(self) -> TrainingConfig:
+    def flow(self) -> Stage:
         """Settings of flow matching: the rates of a generator that can do much already."""
-        return TrainingConfig(
+        return Stage(
             steps=self.flow_steps,
             batch=8,
             muon_lr=1e-3,
@@ -69,12 +70,12 @@ class FitPlan:
             ema=0.99,
             reference_frames=(17,),
             save_every=25,
-            seed=self.seed,
         )
 
     def recipe(self) -> dict[str, Any]:
         """Write it out as plain JSON values."""
-        return json.loads(json.dumps({"codec": asdict(self.codec), "flow": asdict(self.flow)}))
+        plain = {"codec": asdict(self.codec), "flow": asdict(self.flow), "seed": self.seed}
+        return json.loads(json.dumps(plain))
 
 
 def make_plan(load: Load, data: TalkingSet, minutes: float, seed: int) -> FitPlan:
@@ -95,7 +96,8 @@ def make_plan(load: Load, data: TalkingSet, minutes: float, seed: int) -> FitPla
         fit_decoder(fittable(generator.codec), data, trial.codec, state=state, progress=clock)
         codec_step = clock.step
         clock = _Clock()
-        train(generator, data, trial.flow, state=Path(folder) / "flow.pt", progress=clock)
+        source, state = BatchMaker(data, generator), Path(folder) / "flow.pt"
+        fit(generator, source, trial.flow, seed=seed, state=state, progress=clock)
         flow_step = clock.step
     left = max(0.0, 60 * minutes - (time.perf_counter() - begin))
     return FitPlan(
@@ -177,7 +179,7 @@ class Fit:
         plan = FitPlan(
             codec_steps=recipe["codec"]["steps"],
             flow_steps=recipe["flow"]["steps"],
-            seed=recipe["flow"]["seed"],
+            seed=recipe["seed"],
         )
         self.workspace.add(folder.record)
         if not self.generator.exists():
@@ -201,7 +203,8 @@ class Fit:
                 begun = True
             folder.metrics.append({"step": step, "loss": loss})
 
-        train(generator, self.data, plan.flow, state=flow, log=log, progress=progress)
+        source = BatchMaker(self.data, generator)
+        fit(generator, source, plan.flow, seed=plan.seed, state=flow, log=log, progress=progress)
         part = self.path / "generator.part"
         generator.save(part)
         part.rename(self.generator)

@@ -1,0 +1,233 @@
+"""The state of a stage: weights, their average, two optimisers and the step."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_model_state_dict,
+    set_model_state_dict,
+)
+from torch.distributed.tensor import DTensor
+from torch.nn.utils import clip_grad_norm_
+
+from likeness.model.generator import Generator
+from likeness.store.atomic import replacing
+from likeness.training.ahead import Ahead
+from likeness.training.batch import Batch, Source
+from likeness.training.crew import Crew
+from likeness.training.luck import Luck, dice, wish
+from likeness.training.muon import Muon, divided, split_parameters, whole
+from likeness.training.objective import Objective, total
+from likeness.training.stages import Stage, TrainingError
+from likeness.training.state import check_same, gathered, spread
+from likeness.training.throughput import Meter
+
+WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
+
+
+class Learner:
+    """One stage at work.
+
+    Everything random comes from (seed, number of the stage, step): a run that was killed and goes
+    on from :meth:`save` ends with the same bytes on a CPU.
+
+    Args:
+        generator: whose transformer learns, in place.
+        source: gives the batches.
+        stage: settings.
+        seed: of all stages.
+        number: of the stage, from 0.
+        crew: who trains; this process alone by default.
+
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        source: Source,
+        stage: Stage,
+        *,
+        seed: int = 0,
+        number: int = 0,
+        crew: Crew | None = None,
+    ) -> None:
+        self.generator = generator
+        self.source = source
+        self.stage = stage
+        self.crew = crew or Crew()
+        self.step = 0
+        self._place = (seed, number)
+        self.transformer = generator.transformer.train().requires_grad_(True)
+        self.crew.shard(self.transformer)
+        matrices, rest = split_parameters(self.transformer)
+        self.muon = Muon(matrices, lr=stage.muon_lr, weight_decay=stage.weight_decay)
+        self.adam = torch.optim.AdamW(
+            rest, lr=stage.adam_lr, betas=(0.9, 0.98), weight_decay=stage.weight_decay
+        )
+        self.average = {n: p.detach().clone() for n, p in self.transformer.named_parameters()}
+        self.objective = Objective(generator, stage)
+        self.wrapped: nn.Module = self.crew.wrap(self.objective)
+        self._ahead = Ahead()
+        device, size = self.crew.device, self.crew.size
+        self._meter = Meter(self.transformer, generator.config, device, size)
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What must be the same where training goes on."""
+        seed, number = self._place
+        return json.loads(json.dumps({"seed": seed, "number": number, "stage": asdict(self.stage)}))
+
+    def batch(self, step: int) -> tuple[Batch, Luck, float]:
+        """Make this process's rows of a step's batch; and the mean weight of its regions."""
+        rng, chance = dice(*self._place, step)
+        asked = wish(rng, self.stage, self.generator.config.motion_latents)
+        draw = self.source.draw(rng, asked)
+        rows = self.crew.rows(self.stage.batch)
+        batch = self.source.make(draw, self.stage.regions, rows)
+        size = self.stage.batch
+        motion = batch.cond.motion
+        luck = Luck.draw(
+            chance,
+            self.stage,
+            torch.Size((size, *batch.clean.shape[1:])),
+            None if motion is None else torch.Size((size, *motion.shape[1:])),
+        ).rows(rows)
+        return batch, luck, float(batch.weight.mean())
+
+    def update(self) -> dict[str, float]:
+        """Take one step; returns the loss, its terms and what the step cost.
+
+        Raises:
+            TrainingError: the loss is not finite; weights and state are those before the step.
+
+        """
+        begin = perf_counter()
+        batch, luck, mean = self._ahead.take(self.step, self.batch)
+        waited = perf_counter() - begin
+        if self.step + 1 < self.stage.steps:
+            self._ahead.start(self.step + 1, self.batch)
+        device = self.crew.device
+        scale = self.crew.mean(torch.tensor(mean, device=device))
+        self._set_rates()
+        sums: dict[str, Tensor] = {}
+        for part in self._parts(len(batch)):
+            share = (part.stop - part.start) / len(batch)
+            with self.crew.casting():
+                terms = self.wrapped(batch.rows(part).to(device), luck.rows(part).to(device), scale)
+            (total(terms) * share).backward()
+            for name, term in terms.items():
+                sums[name] = sums.get(name, term.new_zeros(())) + share * term.detach()
+        sums = {name: self.crew.mean(term) for name, term in sums.items()}
+        loss = total(sums).item()
+        if not torch.isfinite(torch.tensor(loss)):
+            raise TrainingError(
+                f"the loss is not finite at step {self.step + 1}: the last save is good; lower "
+                "the learning rates, or look at the data"
+            )
+        norm = clip_grad_norm_(self.transformer.parameters(), self.stage.clip)
+        self.muon.step()
+        self.adam.step()
+        self.step += 1
+        self._follow()
+        spent = perf_counter() - begin
+        named = {name: term.item() for name, term in sums.items()}
+        return {
+            "loss": loss,
+            **(named if len(named) > 1 else {}),
+            "grad_norm": whole(norm).item(),
+            "seconds": spent,
+            **self._meter(batch, spent, waited),
+        }
+
+    def _parts(self, rows: int) -> list[slice]:
+        each = max(1, rows // self.stage.accumulate)
+        return [slice(a, min(rows, a + each)) for a in range(0, rows, each)]
+
+    def _set_rates(self) -> None:
+        factor = self.stage.learning_rate(self.step)
+        for optimiser, lr in ((self.muon, self.stage.muon_lr), (self.adam, self.stage.adam_lr)):
+            for group in optimiser.param_groups:
+                group["lr"] = lr * factor
+            optimiser.zero_grad(set_to_none=True)
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        decay = min(self.stage.ema, self.step / (self.step + 10))
+        for name, parameter in self.transformer.named_parameters():
+            self.average[name].lerp_(parameter, 1 - decay)
+
+    def save(self, path: Path) -> None:
+        """Write the whole state, at once or not at all; all processes must call this."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        state = {
+            "origin": json.dumps(self.origin),
+            "step": self.step,
+            "weights": get_model_state_dict(self.transformer, options=WHOLE),
+            "average": {name: whole(tensor) for name, tensor in self.average.items()},
+            "muon": gathered(self.muon.state_dict()),
+            "adam": gathered(self.adam.state_dict()),
+        }
+        if self.crew.leads:
+            with replacing(path) as partial:
+                torch.save(state, partial)
+        self.crew.wait()
+
+    def load(self, path: Path) -> None:
+        """Go on from :meth:`save`.
+
+        Raises:
+            TrainingError: the state is of other settings; the message says which.
+
+        """
+        state = torch.load(path, weights_only=True)
+        check_same(json.loads(state["origin"]), self.origin, str(path))
+        self.step = state["step"]
+        set_model_state_dict(
+            self.transformer, state["weights"], options=StateDictOptions(full_state_dict=True)
+        )
+        for name, tensor in state["average"].items():
+            self.average[name] = divided(tensor, self.average[name])
+        for optimiser, kept in ((self.muon, state["muon"]), (self.adam, state["adam"])):
+            optimiser.load_state_dict(spread(kept, optimiser))
+
+    @torch.no_grad()
+    def finish(self) -> Generator:
+        """Put the averaged weights into the transformer, ready to generate.
+
+        Returns:
+            The generator with whole weights: where they are divided, another one on the CPU; all
+            processes must call this.
+
+        """
+        for name, parameter in self.transformer.named_parameters():
+            parameter.copy_(self.average[name])
+        self.transformer.eval().requires_grad_(False)
+        if not any(isinstance(p, DTensor) for p in self.transformer.parameters()):
+            return self.generator
+        weights = get_model_state_dict(self.transformer, options=WHOLE)
+        generator = self.generator
+        transformer = type(self.transformer).from_config(self.transformer.config)
+        if self.crew.leads:
+            transformer.load_state_dict(weights)
+        return Generator(
+            generator.config,
+            transformer.eval().requires_grad_(False),
+            generator.codec,
+            generator.text,
+            generator.speech,
+        )
+
+    def save_average(self, path: Path) -> None:
+        """Write the averaged weights in full precision; all processes must call this."""
+        average = {name: whole(tensor).cpu() for name, tensor in self.average.items()}
+        if self.crew.leads:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as partial:
+                torch.save(average, partial)
+        self.crew.wait()

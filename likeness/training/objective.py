@@ -1,0 +1,46 @@
+"""What is minimised, as one module: a parallel wrapper sees all weights and one forward."""
+
+import torch
+from torch import Tensor, nn
+
+from likeness.model.generator import Generator
+from likeness.training.batch import Batch
+from likeness.training.flow_matching import noised, region_weighted_error, tamed_weight
+from likeness.training.luck import Luck
+from likeness.training.stages import Stage
+
+
+class Objective(nn.Module):
+    """The losses of a stage on a batch.
+
+    Args:
+        generator: whose transformer learns.
+        stage: says how.
+
+    """
+
+    def __init__(self, generator: Generator, stage: Stage) -> None:
+        super().__init__()
+        self.transformer = generator.transformer
+        self.stage = stage
+        self._generator = generator
+
+    def forward(self, batch: Batch, luck: Luck, scale: Tensor) -> dict[str, Tensor]:
+        """Terms of the loss by name, each a scalar that is already weighted; their sum counts.
+
+        Args:
+            batch: some rows of a step's batch.
+            luck: of the same rows.
+            scale: mean of the region weights over the whole batch, which errors are divided by.
+
+        """
+        cond = luck.withhold(luck.blur(batch.cond), self.stage)
+        z_t, target = noised(batch.clean, luck.noise, luck.t)
+        velocity = self._generator.velocity(z_t, luck.t, cond)
+        weight = batch.weight / scale * tamed_weight(luck.t, self.stage.time_floor)
+        return {"flow": region_weighted_error(velocity, target, weight)}
+
+
+def total(terms: dict[str, Tensor]) -> Tensor:
+    """Sum the terms."""
+    return torch.stack(list(terms.values())).sum()
