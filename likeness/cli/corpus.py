@@ -38,6 +38,9 @@ def make(
         str | None,
         typer.Option(help="Address of a Ray cluster (auto: this machine's) that has the workers."),
     ] = None,
+    device: Annotated[
+        str, typer.Option(help="Where codec and text encoder work: cpu or cuda.")
+    ] = "cpu",
     window: Annotated[
         float | None,
         typer.Option(help="Seconds of a window; those of the checkpoint's clip by default."),
@@ -75,7 +78,9 @@ def make(
     from likeness.training.corpus.settings import CorpusSettings, window_frames
     from likeness.training.corpus.workers import crew_of
 
-    config = read_config(checkpoint_folder(checkpoint))
+    # Whole paths: the processes of a cluster don't work in this folder.
+    folder = checkpoint_folder(checkpoint).resolve()
+    config = read_config(folder)
     frames = window_frames(window, config)
     settings = CorpusSettings(
         frames=frames,
@@ -83,11 +88,11 @@ def make(
         crop=crop,
         world=rewards,
     )
-    plan = Plan(checkpoint=checkpoint, out=out, settings=settings)
-    crew = crew_of(workers, ray)
+    plan = Plan(checkpoint=str(folder), out=out.resolve(), settings=settings, device=device)
+    crew = crew_of(workers, ray, device)
     with bars("corpus") as progress:
         card = make_corpus(
-            plan, listed(clips, people), crew, threshold=same_person, progress=progress
+            plan, listed(clips.resolve(), people), crew, threshold=same_person, progress=progress
         )
     _print(card, as_json)
 

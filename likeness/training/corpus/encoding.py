@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from likeness.model.components import Components, checkpoint_folder, read_config
 from likeness.model.config import GeneratorConfig
@@ -20,6 +20,7 @@ from likeness.rewards.people import looks
 from likeness.rewards.sets import RewardSet, World
 from likeness.store.clip import Clip
 from likeness.training.corpus.footage import Footage, Take
+from likeness.training.corpus.settings import CorpusError
 
 MOVEMENT = ("head_x", "head_y", "roll", "turn_x", "turn_y", "eyes", "mouth")
 _SAME = 1e-6  # by how much latents may differ and count as the same
@@ -35,18 +36,26 @@ class Encoders:
         config: of the checkpoint.
         parts: its codec, text and speech encoders.
         judges: find people and landmarks; either may be missing.
+        device: that codec and text encoder are on.
 
     """
 
     config: GeneratorConfig
     parts: Components
     judges: RewardSet
+    device: str = "cpu"
 
     @classmethod
-    def load(cls, checkpoint: str, world: World) -> "Encoders":
+    def load(cls, checkpoint: str, world: World, device: str = "cpu") -> "Encoders":
         """Load a checkpoint's, but for its transformer, and a world's judges.
 
+        Args:
+            checkpoint: folder, or name of a preset.
+            world: of the judges.
+            device: of codec and text encoder; the rest works on the processor.
+
         Raises:
+            CorpusError: there is no such device.
             ModelError: the checkpoint lacks a part.
             WeightsError: the face detector's weights are missing.
 
@@ -54,7 +63,8 @@ class Encoders:
         folder: Path = checkpoint_folder(checkpoint)
         config = read_config(folder)
         parts = Components.load(folder, config)
-        return cls(config=config, parts=parts, judges=RewardSet.load(world))
+        _place(parts, device)
+        return cls(config=config, parts=parts, judges=RewardSet.load(world), device=device)
 
     def hear(self, footage: Footage) -> np.ndarray:
         """Encode a whole clip's sound, (frames, D): each window hears what is around it."""
@@ -68,15 +78,14 @@ class Encoders:
             text (L, D) up to the prompt's end, background (C, 1, h, w), hidden (H, W) bool.
 
         """
-        hidden = torch.from_numpy(take.hidden)[None]
+        hidden = torch.from_numpy(take.hidden)[None].to(self.device)
+        plate = to_signed(take.plate[None]).to(self.device)
         text = self.parts.text([prompt], cut=True)[0].cpu()
         told = text.abs().amax(1).nonzero()
         return {
             "text": text[: int(told.max()) + 1 if len(told) else 0].contiguous(),
-            "background": encode_background(self.parts.codec, to_signed(take.plate[None]), hidden)[
-                0
-            ].cpu(),
-            "hidden": hidden[0],
+            "background": encode_background(self.parts.codec, plate, hidden)[0].cpu(),
+            "hidden": hidden[0].cpu(),
         }
 
     def windows(
@@ -120,7 +129,7 @@ class Encoders:
 
     @torch.no_grad()
     def _latents(self, frames: np.ndarray) -> dict:
-        video = to_signed(frames)[None]
+        video = to_signed(frames)[None].to(self.device)
         continued = self.parts.codec.encode(video)[0, :, 1:].cpu()
         plain = self.parts.codec.encode(video[:, TIME:])[0].cpu()
         apart = ((continued - plain).abs().amax((0, 2, 3)) > _SAME).nonzero()
@@ -149,6 +158,16 @@ class Encoders:
             none = np.full((len(clip), len(MOVEMENT)), np.nan)
             judged["movement"] = none if moved is None else moved
         return {name: torch.from_numpy(v.astype(np.float32)) for name, v in judged.items()}
+
+
+def _place(parts: Components, device: str) -> None:
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise CorpusError(
+            f"--device {device}: there is no such device on this machine; leave it out"
+        )
+    if isinstance(parts.codec, nn.Module):
+        parts.codec.to(device)
+    parts.text.model.to(device)
 
 
 def coefficients(movement: Movement) -> np.ndarray:

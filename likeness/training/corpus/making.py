@@ -51,12 +51,14 @@ class Plan:
         checkpoint: folder or name of a preset; its codec and encoders are used.
         out: folder of the corpus.
         settings: how clips become windows.
+        device: of the codec, in every process.
 
     """
 
     checkpoint: str
     out: Path
     settings: CorpusSettings
+    device: str = "cpu"
 
 
 class ClipMaker:
@@ -75,7 +77,8 @@ class ClipMaker:
     def encoders(self) -> Encoders:
         """The checkpoint's encoders and the world's judges."""
         if self._encoders is None:
-            self._encoders = Encoders.load(self.plan.checkpoint, self.plan.settings.world)
+            plan = self.plan
+            self._encoders = Encoders.load(plan.checkpoint, plan.settings.world, plan.device)
         return self._encoders
 
     def __call__(self, clip: Listed) -> ClipRecord:

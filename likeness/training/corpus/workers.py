@@ -30,13 +30,14 @@ class Crew(Protocol):
         ...
 
 
-def crew_of(workers: int, ray: str | None) -> Crew:
+def crew_of(workers: int, ray: str | None, device: str = "cpu") -> Crew:
     """Choose a crew.
 
     Args:
         workers: processes of this machine, or of all that Ray has.
         ray: address of a Ray cluster, `auto` for the one that this machine belongs to; None to do
             without.
+        device: that they work on; Ray gives each actor a GPU of its own where it is `cuda`.
 
     Raises:
         CorpusError: no workers, or Ray isn't installed.
@@ -45,7 +46,7 @@ def crew_of(workers: int, ray: str | None) -> Crew:
     if workers < 1:
         raise CorpusError(f"--workers must be 1 or more, got {workers}")
     if ray is not None:
-        return OnRay(workers, ray)
+        return OnRay(workers, ray, gpus=int(device.startswith("cuda")))
     return Alone() if workers == 1 else Together(workers)
 
 
@@ -118,6 +119,7 @@ class OnRay:
     Args:
         workers: how many actors; each asks for a processor.
         address: of the cluster.
+        gpus: that each asks for.
         library: Ray itself, for tests.
 
     Raises:
@@ -125,8 +127,9 @@ class OnRay:
 
     """
 
-    def __init__(self, workers: int, address: str, library: Any = None) -> None:
+    def __init__(self, workers: int, address: str, *, gpus: int = 0, library: Any = None) -> None:
         self.workers = workers
+        self.gpus = gpus
         self.address = address
         self._ray = _ray() if library is None else library
 
@@ -144,7 +147,8 @@ class OnRay:
             raise CorpusError(
                 f"--ray {self.address}: no cluster there ({error}); `ray start --head` makes one"
             ) from error
-        actors = [ray.remote(Actor).options(num_cpus=1).remote(make) for _ in range(self.workers)]
+        hire = ray.remote(Actor).options(num_cpus=1, num_gpus=self.gpus)
+        actors = [hire.remote(make) for _ in range(self.workers)]
         todo = iter(clips)
         running = {}
         try:
