@@ -6,6 +6,7 @@ import typer
 
 from likeness.cli.console import print_json, say
 from likeness.cli.options import AsJson, DatabaseUrl, WorkspacePath, family
+from likeness.store.toml import to_toml
 
 if TYPE_CHECKING:
     from likeness.store.records import Checkpoint
@@ -144,5 +145,5 @@ def _print(facts: dict[str, Any]) -> None:
         marked = "  learnt from forgotten people" if checkpoint["forgotten"] else ""
         say(f"  {checkpoint['id']}  step {checkpoint['step']}  {checkpoint['path']}{marked}")
     say("recipe")
-    for table, values in facts["recipe"].items():
-        say(f"  {table}: {values}")
+    for line in to_toml(facts["recipe"]).splitlines():
+        say(f"  {line}" if line else "")

@@ -46,6 +46,25 @@ def render(
     say(f"{len(rows)} clips in {out}, listed in clips.csv")
 
 
+@app.command(name="film")
+def film_takes(
+    out: Annotated[Path, typer.Argument(help="Folder for the takes.")],
+    people: Annotated[int, typer.Option(help="How many people.", min=2)] = 240,
+    scenes: Annotated[int, typer.Option(help="Scenes of each.", min=2)] = 3,
+    seconds: Annotated[float, typer.Option(help="Length of a take.", min=1.2)] = 2.0,
+    split: Annotated[str, typer.Option(help="train, tune, heldout or spare.")] = "train",
+) -> None:
+    """Film testbed people as arrays to train on, with their boxes, marks and captions."""
+    from likeness.cli.loop.building import save_reel
+    from likeness.testbed.cast import cast
+    from likeness.testbed.film import film
+
+    with bars("filming") as progress:
+        reel = film(cast(split, people), scenes, seconds, progress=progress)
+        save_reel(reel, out)
+    say(f"{people} people in {scenes} scenes, {seconds:g} s each, in {out}")
+
+
 @app.command()
 def build(
     out: Annotated[Path, typer.Option(help="Where the weights go.")] = Path("build/tiny"),

@@ -65,6 +65,11 @@ VERBS: dict[str, Verb] = {
             help="Score a workspace's samples and mine preference pairs.",
         ),
         Verb(
+            name="train",
+            target="train:train",
+            help="Train a generator in stages, from a recipe.",
+        ),
+        Verb(
             name="align",
             target="align:align",
             help="Align a checkpoint on preference pairs with masked DPO.",

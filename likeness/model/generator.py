@@ -27,7 +27,7 @@ from likeness.model.encoders.text import TextEncoder
 from likeness.model.network.streams import select
 from likeness.model.network.transformer import AvatarTransformer3DModel, ReferenceCache
 from likeness.model.sampling.settings import SamplerSettings
-from likeness.model.sampling.solvers import Velocity, seeded_noise, shifted_times
+from likeness.model.sampling.solvers import Time, Velocity, seeded_noise, shifted_times
 from likeness.model.sampling.stochastic import StochasticSampler, Trajectory, rollout
 from likeness.model.weights.loading import save_transformer, transformer_of
 from likeness.store.progress import Progress, silent
@@ -190,11 +190,12 @@ class Generator(Adapted):
             one = cache if seen == [True] else cache.repeat(seen)  # one alone needs no copy
             batches.append((group, Conditioning.stack([cond.branch(n) for n in group]), one))
 
-        def velocity(z: Tensor, t: float) -> Tensor:
+        def velocity(z: Tensor, t: Time) -> Tensor:
             found: dict[str, Tensor] = {}
+            times = torch.as_tensor(t, dtype=z.dtype, device=z.device).expand(len(z))
             for group, batch, one in batches:
                 rows = z.repeat(len(group), 1, 1, 1, 1)
-                v = self.velocity(rows, rows.new_full((len(rows),), t), batch, shared=one)
+                v = self.velocity(rows, times.repeat(len(group)), batch, shared=one)
                 found.update(zip(group, v.chunk(len(group)), strict=True))
             return guidance.combine(found)
 

@@ -6,15 +6,22 @@ from typing import Any
 
 
 def to_toml(table: Mapping[str, Any]) -> str:
-    """Write finite numbers, texts, lists, and tables of these with flat tables inside.
+    """Write finite numbers, texts, lists, and tables of these.
 
-    `tomllib.loads` gives the same table back.
+    `tomllib.loads` gives the same table back. A table of tables alone gets a heading for each, one
+    that has values of its own keeps its tables within its lines.
     """
+    return "\n".join(_lines(table, ())).strip() + "\n"
+
+
+def _lines(table: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
+    if path and (not table or not all(isinstance(v, Mapping) for v in table.values())):
+        return ["", f"[{'.'.join(path)}]", *(f"{key} = {_value(v)}" for key, v in table.items())]
     lines = [f"{key} = {_value(v)}" for key, v in table.items() if not isinstance(v, Mapping)]
     for name, values in table.items():
         if isinstance(values, Mapping):
-            lines += ["", f"[{name}]", *(f"{key} = {_value(v)}" for key, v in values.items())]
-    return "\n".join(lines).strip() + "\n"
+            lines += _lines(values, (*path, name))
+    return lines
 
 
 def _value(value: Any) -> str:

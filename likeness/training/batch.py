@@ -51,8 +51,10 @@ class Batch:
         return self._map(lambda value: value[rows])
 
     def _map(self, function: Callable[[Any], Any]) -> "Batch":
-        values = vars(self).items()
-        return Batch(**{k: None if v is None else function(v) for k, v in values})
+        mapped: dict[str, Any] = {}
+        for name, value in vars(self).items():
+            mapped[name] = None if value is None else function(value)
+        return Batch(**mapped)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,7 +46,7 @@ class Crew:
     @property
     def device(self) -> torch.device:
         """Where this process works."""
-        return torch.device(self._state.device)
+        return torch.device(self._state.device or "cpu")
 
     @property
     def size(self) -> int:

@@ -17,6 +17,7 @@ from torch.distributed.tensor import DTensor
 from torch.nn.utils import clip_grad_norm_
 
 from likeness.model.generator import Generator
+from likeness.model.network.transformer import AvatarTransformer3DModel
 from likeness.store.atomic import replacing
 from likeness.training.ahead import Ahead
 from likeness.training.batch import Batch, Source
@@ -63,6 +64,7 @@ class Learner:
         self.crew = crew or Crew()
         self.step = 0
         self._place = (seed, number)
+        self.objective = Objective(generator, stage)
         self.transformer = generator.transformer.train().requires_grad_(True)
         self.crew.shard(self.transformer)
         matrices, rest = split_parameters(self.transformer)
@@ -71,7 +73,6 @@ class Learner:
             rest, lr=stage.adam_lr, betas=(0.9, 0.98), weight_decay=stage.weight_decay
         )
         self.average = {n: p.detach().clone() for n, p in self.transformer.named_parameters()}
-        self.objective = Objective(generator, stage)
         self.wrapped: nn.Module = self.crew.wrap(self.objective)
         self._ahead = Ahead()
         device, size = self.crew.device, self.crew.size
@@ -208,11 +209,12 @@ class Learner:
         for name, parameter in self.transformer.named_parameters():
             parameter.copy_(self.average[name])
         self.transformer.eval().requires_grad_(False)
+        self.generator.config = self.stage.settled(self.generator.config)
         if not any(isinstance(p, DTensor) for p in self.transformer.parameters()):
             return self.generator
         weights = get_model_state_dict(self.transformer, options=WHOLE)
         generator = self.generator
-        transformer = type(self.transformer).from_config(self.transformer.config)
+        transformer = AvatarTransformer3DModel(**generator.config.transformer)
         if self.crew.leads:
             transformer.load_state_dict(weights)
         return Generator(

@@ -5,6 +5,7 @@ rows, nor on where a run was killed.
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -83,7 +84,10 @@ class Luck:
 
     def to(self, device: torch.device) -> "Luck":
         """Move all tensors."""
-        return Luck(**{k: None if v is None else v.to(device) for k, v in vars(self).items()})
+        moved: dict[str, Any] = {}
+        for name, value in vars(self).items():
+            moved[name] = None if value is None else value.to(device)
+        return Luck(**moved)
 
     def blur(self, cond: Conditioning) -> Conditioning:
         """Put the noise on the motion latents."""

@@ -3,7 +3,10 @@
 import torch
 from torch import Tensor, nn
 
+from likeness.model.conditioning import Conditioning
 from likeness.model.generator import Generator
+from likeness.model.network.transformer import AvatarTransformer3DModel
+from likeness.model.sampling.settings import SamplerSettings
 from likeness.training.batch import Batch
 from likeness.training.flow_matching import noised, region_weighted_error, tamed_weight
 from likeness.training.luck import Luck
@@ -24,6 +27,14 @@ class Objective(nn.Module):
         self.transformer = generator.transformer
         self.stage = stage
         self._generator = generator
+        self._teacher = None if stage.distil is None else frozen_copy(generator)
+
+    @torch.no_grad()
+    def _guided(self, z_t: Tensor, t: Tensor, cond: Conditioning) -> Tensor:
+        """Velocity of the teacher under the guidance to be learnt."""
+        assert self._teacher is not None and self.stage.distil is not None
+        settings = SamplerSettings(guidance=self.stage.distil)
+        return self._teacher.guided_velocity(cond, settings)(z_t, t)
 
     def forward(self, batch: Batch, luck: Luck, scale: Tensor) -> dict[str, Tensor]:
         """Terms of the loss by name, each a scalar that is already weighted; their sum counts.
@@ -36,9 +47,21 @@ class Objective(nn.Module):
         """
         cond = luck.withhold(luck.blur(batch.cond), self.stage)
         z_t, target = noised(batch.clean, luck.noise, luck.t)
+        if self._teacher is not None:
+            target = self._guided(z_t, luck.t, cond)
         velocity = self._generator.velocity(z_t, luck.t, cond)
         weight = batch.weight / scale * tamed_weight(luck.t, self.stage.time_floor)
         return {"flow": region_weighted_error(velocity, target, weight)}
+
+
+def frozen_copy(generator: Generator) -> Generator:
+    """Copy a generator as it is now, to be asked and not to learn."""
+    transformer = AvatarTransformer3DModel(**generator.config.transformer)
+    transformer.load_state_dict(generator.transformer.state_dict())
+    transformer.to(generator.transformer.device).eval().requires_grad_(False)
+    return Generator(
+        generator.config, transformer, generator.codec, generator.text, generator.speech
+    )
 
 
 def total(terms: dict[str, Tensor]) -> Tensor:

@@ -1,8 +1,10 @@
 """A stage of training: what is taught, from which pairs of clips, and how fast."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
+from likeness.model.config import GeneratorConfig
+from likeness.model.sampling.solvers import Guidance
 from likeness.store.errors import LikenessError
 from likeness.training.batch import Pairing
 from likeness.training.flow_matching import Times
@@ -47,6 +49,9 @@ class Stage:
             faults.
         anchored: share of the continued batches with the global anchor for a background.
         regions: weight of the error by region.
+        distil: guidance to be learnt: the target is the guided velocity of the generator as it is
+            at the stage's beginning, in several forwards, and what comes out needs one and no
+            guidance (Avatar V's fourth stage, first half).
         save_every: steps between saves.
 
     """
@@ -75,6 +80,7 @@ class Stage:
     motion_noise: float = 0.3
     anchored: float = 0.5
     regions: RegionWeights = field(default_factory=RegionWeights)
+    distil: Guidance | None = None
     save_every: int = 200
 
     def __post_init__(self) -> None:
@@ -97,6 +103,12 @@ class Stage:
     def _check(self, name: str, wanted: str, good: bool) -> None:
         if not good:
             raise TrainingError(f"training.{name} must be {wanted}, got {getattr(self, name)}")
+
+    def settled(self, config: GeneratorConfig) -> GeneratorConfig:
+        """Change the generator's settings as the stage changes its weights."""
+        if self.distil is None:
+            return config
+        return replace(config, audio_guidance=1.0, text_guidance=1.0, reference_guidance=1.0)
 
     def learning_rate(self, step: int) -> float:
         """Factor of the learning rates: up, level, then straight down to zero."""

@@ -1,13 +1,13 @@
 """Stages one after the other, in a run that can be stopped and goes on where it was."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from likeness.model.generator import Generator
-from likeness.model.weights.saving import refreshing
 from likeness.store.atomic import write_bytes
 from likeness.store.progress import Progress, silent
 from likeness.store.recipes import RecipeBook
@@ -44,6 +44,9 @@ class TrainingRecipe:
     def __post_init__(self) -> None:
         if not self.stages:
             raise TrainingError("training.stages is empty: a recipe needs a table [stages.NAME]")
+        for name in self.stages:
+            if not re.fullmatch(r"\w+", name):
+                raise TrainingError(f"training.stages: {name!r} must be of letters, digits and _")
 
     @property
     def steps(self) -> int:
@@ -146,6 +149,7 @@ class Trainer:
             weights = self.run.path / "stages" / f"{name}.pt"
             if weights.exists():
                 take_average(self.generator, weights)
+                self.generator.config = stage.settled(self.generator.config)
             else:
                 learner = self._learn(number, before, progress)
                 if learner.step < stage.steps:
@@ -153,6 +157,8 @@ class Trainer:
                 self._keep(learner, name, before + stage.steps)
                 # Last: a stage without this file is one that isn't done.
                 learner.save_average(weights)
+                if self.crew.leads:
+                    self._state(name).unlink()
             before += stage.steps
         return True
 
@@ -193,12 +199,9 @@ class Trainer:
             return
         if self.evaluate is not None:
             self.run.metrics.append({"step": step, **self.evaluate(made, step)})
-        folders = [self.run.path / "stages" / name]
+        made.save(self.run.path / "stages" / name)
         if step == self.recipe.steps:
-            folders.append(self.run.path / "generator")
-        for folder in folders:
-            with refreshing(folder) as fresh:
-                made.save(fresh)
+            made.save(self.run.path / "generator")
 
     def _state(self, stage: str) -> Path:
         return self.run.path / "stages" / f"{stage}.state.pt"

@@ -12,6 +12,8 @@ import pytest
 import torch
 
 from likeness.model import Generator
+from likeness.model.sampling.settings import SamplerSettings
+from likeness.model.sampling.solvers import Guidance
 from likeness.store.recipes import RecipeError, recipe_table
 from likeness.store.records import Run
 from likeness.store.runs import RunFolder
@@ -19,6 +21,7 @@ from likeness.store.toml import to_toml
 from likeness.testbed.scene import VOCABULARY
 from likeness.training.batch import Wish
 from likeness.training.crew import Crew
+from likeness.training.flow_matching import noised
 from likeness.training.learner import Learner
 from likeness.training.stages import Stage, TrainingError
 from likeness.training.talking_set import BatchMaker
@@ -193,6 +196,7 @@ from pathlib import Path
 torch.set_num_threads(1)
 from likeness.model import Generator
 from likeness.training.crew import Crew
+from likeness.training.flow_matching import noised
 from likeness.training.learner import Learner
 from likeness.training.stages import Stage
 from likeness.training.talking_set import BatchMaker, TalkingSet
@@ -259,3 +263,31 @@ def test_the_papers_recipe_has_the_papers_numbers():
     assert (stages["same_scene"].steps, stages["cross_scene"].steps) == (18_000, 15_000)
     assert {s.adam_lr for s in stages.values()} == {5e-6}
     assert tomllib.loads(to_toml(recipe_table(RECIPES.load("papers"))))["division"] == "shards"
+
+
+@pytest.mark.slow
+def test_a_distilled_generator_learns_what_guidance_would_say(generator, talking, tmp_path):
+    guidance = Guidance(audio=2.5, reference=2.0)
+    still = {"drop_text": 0.0, "drop_audio": 0.0, "drop_reference": 0.0}
+    stage = replace(QUICK, steps=80, batch=4, ema=0.9, distil=guidance, continued=0.0, **still)
+    learner = Learner(generator, BatchMaker(talking, generator), stage)
+    batch, luck, _ = learner.batch(100)
+    z_t, _ = noised(batch.clean, luck.noise, luck.t)
+    settings = SamplerSettings(guidance=guidance)
+    with torch.no_grad():
+        wanted = generator.guided_velocity(batch.cond, settings)(z_t, luck.t)
+        rows = [
+            generator.guided_velocity(batch.cond[[i]], settings)(z_t[[i]], float(luck.t[i]))
+            for i in range(len(batch))
+        ]
+        before = generator.velocity(z_t, luck.t, batch.cond)
+    torch.testing.assert_close(wanted, torch.cat(rows), atol=1e-4, rtol=1e-4)
+    for _ in range(stage.steps):
+        learner.update()
+    made = learner.finish()
+    with torch.no_grad():
+        after = made.velocity(z_t, luck.t, batch.cond)
+    scale = luck.t.view(-1, 1, 1, 1, 1)
+    gap = [float((scale * (v - wanted)).square().mean()) for v in (before, after)]
+    assert gap[1] < 0.5 * gap[0]
+    assert made.sampler_settings.guidance == Guidance()

@@ -59,7 +59,9 @@ def step_times(
     rows = 0
     for name, shown in rivals.items():
         cond, rows = studio.conditioning(shown.conditions, shown.sampler), len(shown.conditions)
-        steps[name] = studio.generator.guided_velocity(cond, studio.settings(shown.sampler))
+        steps[name] = studio.generator.guided_velocity(
+            cond, shown.sampler.settings(studio.generator.sampler_settings)
+        )
     noise = torch.randn(
         (rows, *studio.generator.latent_shape), generator=torch.Generator().manual_seed(0)
     )

@@ -18,7 +18,7 @@ from transformers import UMT5Config, UMT5EncoderModel
 from likeness.model.config import ModelError
 from likeness.model.weights.loading import load_module
 from likeness.model.weights.published import read_json, text_encoder, text_names
-from likeness.model.weights.saving import refreshing
+from likeness.model.weights.saving import refreshing, save_quietly
 
 PLACE = "text"  # in a checkpoint's folder
 TOKENIZER, LENGTH = "tokenizer.json", "length.json"
@@ -95,7 +95,7 @@ class TextEncoder:
     def save(self, folder: Path) -> None:
         """Write tokenizer and model into ``folder``."""
         with refreshing(folder) as fresh:
-            self.model.save_pretrained(fresh)
+            save_quietly(self.model, fresh)
             write_tokenizer(self.tokenizer, self.length, fresh)
 
     @classmethod

@@ -15,7 +15,7 @@ from likeness.model.config import ModelError
 from likeness.model.encoders.audio import SAMPLE_RATE
 from likeness.model.weights.loading import load_module
 from likeness.model.weights.published import read_json, speech_encoder, speech_names
-from likeness.model.weights.saving import refreshing
+from likeness.model.weights.saving import refreshing, save_quietly
 
 SETTINGS = "settings.json"
 
@@ -121,7 +121,7 @@ class Wav2Vec2Speech:
     def save(self, folder: Path) -> None:
         """Write the model, its configuration and the settings into ``folder``."""
         with refreshing(folder) as fresh:
-            self.model.save_pretrained(fresh)
+            save_quietly(self.model, fresh)
             write_settings(self.settings, fresh)
 
     @classmethod

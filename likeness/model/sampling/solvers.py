@@ -13,7 +13,8 @@ from torch import Tensor
 
 from likeness.store.progress import Progress, silent
 
-Velocity = Callable[[Tensor, float], Tensor]  # (z_t, t) -> v
+Time = float | Tensor  # of all rows, or (B,)
+Velocity = Callable[[Tensor, Time], Tensor]  # (z_t, t) -> v
 
 
 def seeded_noise(shape: tuple[int, ...], seeds: list[int], *, step: int | None = None) -> Tensor:

@@ -14,10 +14,9 @@ import torch
 from torch import Tensor
 
 from likeness.model.config import ModelError
-from likeness.model.sampling.solvers import Velocity, euler_step, seeded_noise
+from likeness.model.sampling.solvers import Time, Velocity, euler_step, seeded_noise
 from likeness.store.progress import Progress, silent
 
-Time = float | Tensor  # of all rows, or (B,)
 LogDensity = Literal["mean", "sum", "squares"]
 
 

@@ -6,6 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from transformers import PreTrainedModel
+from transformers.utils import logging
+
 
 @contextmanager
 def refreshing(folder: Path) -> Iterator[Path]:
@@ -19,3 +22,14 @@ def refreshing(folder: Path) -> Iterator[Path]:
         yield Path(fresh)
         for file in sorted(Path(fresh).iterdir()):
             os.replace(file, folder / file.name)
+
+
+def save_quietly(model: PreTrainedModel, folder: Path) -> None:
+    """Write a model as transformers does, without its progress bar."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        model.save_pretrained(folder)
+    finally:
+        if shown:
+            logging.enable_progress_bar()

@@ -101,8 +101,9 @@ def _index(path: Path) -> dict[str, str]:
 
 def _refuse_pickles(path: Path, name: str) -> None:
     if Path(name).suffix in PICKLES:
+        where = path if path.name == name else f"{path}: {name}"
         raise ModelError(
-            f"{path}: {name} is a pickle, which runs what code it likes when it is read; "
+            f"{where} is a pickle, which runs what code it likes when it is read; "
             "give the checkpoint as safetensors"
         )
 

@@ -1,0 +1,189 @@
+"""Train a generator in a run of a workspace, and judge it on held-out testbed people."""
+
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import numpy as np
+import torch
+
+from likeness.benchmark.suite import Suite
+from likeness.cli.loop.alignment import base_checkpoint, code_version
+from likeness.cli.loop.bench import Bench
+from likeness.cli.loop.stage import stage_testbed
+from likeness.cli.loop.studio import Sampler, Studio
+from likeness.model import Generator
+from likeness.model.network.transformer import AvatarTransformer3DModel
+from likeness.rewards.sets import RewardSet
+from likeness.store.errors import LikenessError
+from likeness.store.media import encode
+from likeness.store.progress import Progress
+from likeness.store.recipes import recipe_table
+from likeness.store.records import Checkpoint, Run
+from likeness.store.runs import RunFolder
+from likeness.store.workspace import Workspace
+from likeness.training.batch import Source
+from likeness.training.crew import Crew
+from likeness.training.talking_set import BatchMaker, TalkingSet
+from likeness.training.trainer import Trainer, TrainingRecipe
+
+SPLIT = "tune"
+SHOWN = 4
+
+
+def source_of(folder: Path, generator: Generator) -> Source:
+    """Open what `likeness testbed film` made.
+
+    Raises:
+        LikenessError: the folder is nothing to learn from.
+
+    """
+    if (folder / "captions.json").is_file():
+        return BatchMaker(TalkingSet.load(folder), generator)
+    raise LikenessError(f"{folder} holds no takes to learn from; make some with `testbed film`")
+
+
+def redrawn(generator: Generator, seed: int) -> Generator:
+    """Draw the transformer anew; codec and encoders stay."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        transformer = AvatarTransformer3DModel(**generator.config.transformer)
+    return Generator(
+        generator.config, transformer.eval(), generator.codec, generator.text, generator.speech
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Validation:
+    """Judges a generator on people of the testbed that no training shows.
+
+    Attributes:
+        folder: takes a workspace and, of every judgement, a few clips to look at.
+        people: how many.
+
+    """
+
+    folder: Path
+    people: int
+
+    def __call__(self, generator: Generator, step: int) -> Mapping[str, float]:
+        """Mean of each metric over the people, by `held_out_` and its name.
+
+        A metric without any value is left out; `held_out_missing` counts the values that are not
+        there.
+        """
+        rewards = RewardSet.load("testbed")
+        with Workspace.create(self.folder / "workspace") as workspace:
+            suite = Suite(
+                name="testbed-tune", cases=tuple(stage_testbed(workspace, SPLIT, self.people))
+            )
+            name = base_checkpoint(workspace, generator, f"step-{step}").id
+            bench = Bench(
+                workspace=workspace,
+                suite=suite,
+                rewards=rewards,
+                studios={"base": Studio(workspace, generator, name, rewards.faces)},
+                sampler=Sampler(),
+            )
+            rows = bench.run(["base"])
+            shown = [row for row in rows if row.metric == "identity_ref"][:SHOWN]
+            to = self.folder / f"step_{step:06d}"
+            to.mkdir(parents=True, exist_ok=True)
+            for number, row in enumerate(shown):
+                encode(workspace.get_clip(row.clip), to / f"{number}.mp4")
+        values: dict[str, list[float]] = {}
+        for row in rows:
+            if np.isfinite(row.value):
+                values.setdefault(f"held_out_{row.metric}", []).append(row.value)
+        means = {name: float(np.mean(found)) for name, found in values.items()}
+        return means | {"held_out_missing": len(rows) - sum(map(len, values.values()))}
+
+
+def learn(
+    generator: Generator,
+    source: Source,
+    recipe: TrainingRecipe,
+    *,
+    workspace: Path,
+    name: str,
+    people: int,
+    progress: Progress,
+) -> bool:
+    """Train in runs/NAME, or go on with it; the first of several processes enters it.
+
+    The first interruption saves and stops after the present step, the second stops at once.
+
+    Returns:
+        Whether the run is finished.
+
+    """
+    crew = Crew(division=recipe.division, precision=recipe.precision)
+    path = workspace / "runs" / name
+    if not crew.leads:
+        crew.wait()
+        run = RunFolder.open(path)
+        return Trainer(
+            generator=generator, source=source, recipe=recipe, run=run, crew=crew
+        ).train()
+    with Workspace.create(workspace) as opened, opened.lock(f"run-{name}"):
+        base = base_checkpoint(opened, generator, generator.config.preset).id
+        run = RunFolder.open_or_create(path, _record(source, recipe, name, base))
+        opened.add(run.record)
+        crew.wait()
+        trainer = Trainer(
+            generator=generator,
+            source=source,
+            recipe=recipe,
+            run=run,
+            crew=crew,
+            evaluate=Validation(folder=path / "validation", people=people) if people else None,
+        )
+        with _stopping(run):
+            finished = trainer.train(progress)
+        opened.set_run_state(name, run.status.state)
+        if finished:
+            opened.add(_checkpoint(opened, path, name, recipe.steps))
+    return finished
+
+
+def _record(source: Source, recipe: TrainingRecipe, name: str, base: str) -> Run:
+    return Run(
+        id=name,
+        kind="training",
+        recipe=recipe_table(recipe),
+        seeds=(recipe.seed,),
+        commit=code_version(),
+        dataset_hash=source.hash,
+        parent=base,
+        identities=source.identities,
+    )
+
+
+def _checkpoint(workspace: Workspace, path: Path, name: str, step: int) -> Checkpoint:
+    made = Generator.load(path / "generator")
+    return Checkpoint(
+        id=f"{name}-{step}",
+        run=name,
+        step=step,
+        path=str((path / "generator").relative_to(workspace.path)),
+        hash=made.hash,
+        preset=made.config.preset,
+    )
+
+
+@contextmanager
+def _stopping(run: RunFolder) -> Iterator[None]:
+    """Turn the first interruption into a request to stop; the second is one."""
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, before)
+        run.request_stop()
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
