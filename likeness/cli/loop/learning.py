@@ -26,6 +26,8 @@ from likeness.store.records import Checkpoint, Run
 from likeness.store.runs import RunFolder
 from likeness.store.workspace import Workspace
 from likeness.training.batch import Source
+from likeness.training.corpus.reading import Corpus
+from likeness.training.corpus.settings import NAME as DESCRIPTION
 from likeness.training.crew import Crew
 from likeness.training.talking_set import BatchMaker, TalkingSet
 from likeness.training.trainer import Trainer, TrainingRecipe
@@ -35,7 +37,7 @@ SHOWN = 4
 
 
 def source_of(folder: Path, generator: Generator) -> Source:
-    """Open what `likeness testbed film` made.
+    """Open what `likeness testbed film` or `likeness corpus make` made.
 
     Raises:
         LikenessError: the folder is nothing to learn from.
@@ -43,7 +45,12 @@ def source_of(folder: Path, generator: Generator) -> Source:
     """
     if (folder / "captions.json").is_file():
         return BatchMaker(TalkingSet.load(folder), generator)
-    raise LikenessError(f"{folder} holds no takes to learn from; make some with `testbed film`")
+    if (folder / DESCRIPTION).is_file():
+        return Corpus.open(folder, generator)
+    raise LikenessError(
+        f"{folder} holds no takes to learn from and is no corpus; make some with `likeness testbed "
+        "film`, or a corpus of films with `likeness corpus make`"
+    )
 
 
 def redrawn(generator: Generator, seed: int) -> Generator:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -167,7 +168,7 @@ def _place(parts: Components, device: str) -> None:
         )
     if isinstance(parts.codec, nn.Module):
         parts.codec.to(device)
-    parts.text.model.to(device)
+    cast(nn.Module, parts.text.model).to(device)
 
 
 def coefficients(movement: Movement) -> np.ndarray:
