@@ -13,13 +13,13 @@ from likeness.model import Generator
 from likeness.store.media import encode
 from likeness.testbed.cast import cast, take_of
 from likeness.testbed.film import film
-from likeness.training.batch import Wish
+from likeness.training.batch import RegionWeights, Wish
 from likeness.training.corpus.listing import Listed
 from likeness.training.corpus.making import Plan, make_corpus
 from likeness.training.corpus.reading import Corpus
 from likeness.training.corpus.settings import CorpusSettings
 from likeness.training.corpus.workers import Alone
-from likeness.training.talking_set import BatchMaker, RegionWeights
+from likeness.training.windows import BatchMaker
 
 PEOPLE, SCENES, SECONDS = 4, 2, 2.0
 BATCHES = (4, 16)

@@ -8,6 +8,11 @@ from likeness.benchmark.board import Row
 from likeness.benchmark.claims import Change
 from likeness.benchmark.metrics import METRICS
 
+COSTS = (
+    ("Tokens", "tokens", "{:,.1f}", 1),
+    ("GFLOPs a layer", "flops", "{:,.4f}", 1e9),
+    ("ms a step", "milliseconds", "{:,.1f}", 1),
+)
 ARROWS = {"higher": " ↑", "lower": " ↓", None: ""}
 
 
@@ -33,14 +38,15 @@ def study_text(study: Ablation) -> str:
 
 
 def _values(study: Ablation) -> str:
-    timed = any(not math.isnan(v.milliseconds) for v in study.variants)
-    costs = ["Tokens", "GFLOPs a layer", *(["ms a step"] if timed else [])]
+    costs = {
+        heading: [form.format(getattr(v, name) / unit) for v in study.variants]
+        for heading, name, form, unit in COSTS
+        if any(not math.isnan(getattr(v, name)) for v in study.variants)
+    }
     rows = []
-    for variant in study.variants:
-        cost = [f"{variant.tokens:,.1f}", f"{variant.flops / 1e9:,.4f}"]
-        cost += [f"{variant.milliseconds:,.1f}"] if timed else []
+    for number, variant in enumerate(study.variants):
         cells = [_cell(study.board.row(variant.name, name)) for name in COLUMNS[study.study]]
-        rows.append([variant.label, *cost, *cells])
+        rows.append([variant.label, *(column[number] for column in costs.values()), *cells])
     return _table(["", *costs, *_headings(study)], rows)
 
 

@@ -1,5 +1,5 @@
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -7,11 +7,17 @@ from likeness.cli.console import bars, say
 from likeness.cli.generate import AdapterPath, CheckpointPath
 from likeness.cli.options import family
 
+if TYPE_CHECKING:
+    from likeness.benchmark.ablation import Ablations
+
 app = family(help="Compare checkpoints on a cross-scene suite: the board.")
 ablations = family(help="Take parts away, one at a time, and see what they were worth.")
 app.add_typer(ablations, name="ablate")
 
 Steps = Annotated[int | None, typer.Option(help="Of the sampler; the preset's by default.", min=1)]
+Ablated = Annotated[
+    Path, typer.Option(help="Folder for the workspace, ablation.json and ablation.md.")
+]
 People = Annotated[int, typer.Option(help="Held-out testbed people.", min=2)]
 
 
@@ -62,9 +68,7 @@ def ablate() -> None:
 def model(
     *,
     checkpoint: CheckpointPath = "tiny",
-    out: Annotated[
-        Path, typer.Option(help="Folder for the workspace, ablation.json and ablation.md.")
-    ] = Path("ablation"),
+    out: Ablated = Path("ablation"),
     people: People = 48,
     steps: Steps = None,
     only: Annotated[
@@ -79,11 +83,9 @@ def model(
     What the workspace in the folder has already is not made again.
     """
     from likeness.benchmark.ablation import STUDIES
-    from likeness.benchmark.markdown import page
     from likeness.cli.loop.ablating import ablate
     from likeness.cli.loop.studio import Sampler
     from likeness.model import Generator
-    from likeness.store.atomic import write_bytes
 
     found = ablate(
         Generator.load(checkpoint),
@@ -93,6 +95,49 @@ def model(
         studies=[only] if only else STUDIES,
         sampler=Sampler(steps=steps),
     )
+    _tell(found, out, as_json)
+
+
+@ablations.command()
+def training(
+    comparison: Annotated[
+        str, typer.Argument(help="Arms and their stages: a packaged name or a TOML file.")
+    ] = "table_2",
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(help="Such as stages.same.steps=300.", metavar="KEY=VALUE..."),
+    ] = None,
+    *,
+    data: Annotated[Path, typer.Option(help="Takes to learn from, as `testbed film` makes them.")],
+    checkpoint: CheckpointPath = "tiny",
+    out: Ablated = Path("ablation"),
+    people: People = 48,
+    as_json: Annotated[bool, typer.Option("--json", help="Print ablation.json.")] = False,
+) -> None:
+    """Make TAVR's ablation of training stages (Table 2) on the testbed suite.
+
+    Every arm is trained from a transformer drawn anew. Stopped at any moment and started again, it
+    goes on where it was.
+    """
+    from likeness.cli.loop.schooling import Schooling
+    from likeness.model import Generator
+    from likeness.training.comparison import COMPARISONS
+
+    schooling = Schooling(
+        base=Generator.load(checkpoint),
+        data=data,
+        out=out,
+        comparison=COMPARISONS.load(comparison, settings or []),
+        people=people,
+        bars=bars,
+    )
+    _tell(schooling.run(), out, as_json)
+
+
+def _tell(found: "Ablations", out: Path, as_json: bool) -> None:
+    from likeness.benchmark.markdown import page
+    from likeness.store.atomic import write_bytes
+
     found.save(out / "ablation.json")
     text = page(found)
     write_bytes(out / "ablation.md", text.encode())

@@ -41,7 +41,7 @@ def train(
     generator = Generator.load(checkpoint)
     if scratch:
         generator = redrawn(generator, chosen.seed)
-    source = source_of(data, generator)
+    source = source_of(data, generator, chosen.stages.values())
     with bars("training") as progress:
         finished = learn(
             generator,

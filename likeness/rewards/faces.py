@@ -166,9 +166,14 @@ def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def interpolate(track: FaceTrack) -> np.ndarray:
     """Fill the missing boxes linearly in time, the ends with the nearest: (T, 4) float64."""
-    times = np.arange(len(track.boxes))
-    known = times[track.found]
-    return np.stack([np.interp(times, known, track.boxes[known, k]) for k in range(4)], axis=1)
+    return fill_boxes(track.boxes)
+
+
+def fill_boxes(boxes: np.ndarray) -> np.ndarray:
+    """Fill the NaN rows of boxes (T, 4) linearly in time, the ends with the nearest: float64."""
+    times = np.arange(len(boxes))
+    known = times[np.isfinite(boxes[:, 0])]
+    return np.stack([np.interp(times, known, boxes[known, k]) for k in range(4)], axis=1)
 
 
 Chain = list[tuple[int, int]]

@@ -60,6 +60,27 @@ class Portrait:
     complaint: str | None
 
 
+def portrait_of(frames: np.ndarray, five: np.ndarray, recogniser: Recogniser) -> np.ndarray:
+    """Sum a person's face up: the mean embedding, of length 1.
+
+    Args:
+        frames: (T, H, W, 3) uint8 of one person.
+        five: (T, 5, 2) points of face alignment in pixels, NaN where there is no face.
+        recogniser: embeds aligned faces.
+
+    Returns:
+        (D,) float32; NaN where no frame has a face.
+
+    """
+    seen = np.isfinite(five).all(axis=(1, 2))
+    matrices = umeyama(five[seen], template(recogniser.size, recogniser.zoom))
+    rows = recogniser.embed(crop_faces(frames[seen], matrices, recogniser.size))
+    if not len(rows):
+        return np.full(rows.shape[1], np.nan, np.float32)
+    mean = rows.mean(axis=0)
+    return mean / np.linalg.norm(mean)
+
+
 class IdentityReward:
     """Chamfer similarity to the reference and to the target, -1..1, higher is more alike.
 

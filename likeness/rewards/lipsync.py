@@ -116,11 +116,34 @@ def window_count(clip: Clip) -> int:
     return max(0, min(len(clip), len(clip.audio) // SAMPLES_PER_FRAME) - 5)
 
 
-def crop_track(frames: np.ndarray, track: FaceTrack, shape: CropShape, size: int) -> np.ndarray:
-    """Cut the head or mouth out along a smoothed track.
+def track_matrices(boxes: np.ndarray, shape: CropShape, size: int) -> np.ndarray:
+    """Say where the crops of a clip lie: (T, 2, 3) from frame to crop, in pixels.
 
-    Boxes are interpolated, their centres and sizes median-filtered over 13 frames with zeros
-    beyond the ends, as the reference implementation does it.
+    The boxes' centres and sizes are median-filtered over 13 frames with zeros beyond the ends, as
+    the reference implementation does it.
+
+    Args:
+        boxes: (T, 4) in pixels, without gaps.
+        shape: what to cut out.
+        size: pixels of the square result.
+
+    """
+    half = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]) / 2
+    half, x, y = (
+        median_filter(values, SMOOTHING, mode="constant")
+        for values in (half, (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2)
+    )
+    left, top = x - shape.beside * half, y - shape.above * half
+    across = size / np.maximum(1.0, 2 * shape.beside * half)
+    down = size / np.maximum(1.0, (shape.above + shape.below) * half)
+    matrices = np.zeros((len(boxes), 2, 3))
+    matrices[:, 0, 0], matrices[:, 0, 2] = across, -across * left + (across - 1) / 2
+    matrices[:, 1, 1], matrices[:, 1, 2] = down, -down * top + (down - 1) / 2
+    return matrices
+
+
+def crop_track(frames: np.ndarray, track: FaceTrack, shape: CropShape, size: int) -> np.ndarray:
+    """Cut the head or mouth out along a smoothed track, as :func:`track_matrices` says where.
 
     Args:
         frames: (T, H, W, 3) uint8.
@@ -132,22 +155,12 @@ def crop_track(frames: np.ndarray, track: FaceTrack, shape: CropShape, size: int
         (T, size, size, 3) uint8; 110 beyond the frame.
 
     """
-    boxes = interpolate(track)
-    half = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]) / 2
-    half, x, y = (
-        median_filter(values, SMOOTHING, mode="constant")
-        for values in (half, (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2)
-    )
     crops = np.empty((len(frames), size, size, 3), dtype=np.uint8)
+    matrices = track_matrices(interpolate(track), shape, size)
     for t, frame in enumerate(frames):
-        left, top = x[t] - shape.beside * half[t], y[t] - shape.above * half[t]
-        across = size / max(1.0, 2 * shape.beside * half[t])
-        down = size / max(1.0, (shape.above + shape.below) * half[t])
-        matrix = np.array([[across, 0, -across * left], [0, down, -down * top]])
-        matrix[:, 2] += (np.array([across, down]) - 1) / 2
         crops[t] = cv2.warpAffine(
             frame,
-            matrix,
+            matrices[t],
             (size, size),
             flags=cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_CONSTANT,

@@ -27,19 +27,22 @@ WORLDS: tuple[World, ...] = ("testbed", "real")
 FOLDER = "tiny/rewards"
 
 
-def _own(name: str) -> Path:
+def own_weights(name: str) -> Path:
+    """Find the packaged weights of a small reward network, as `recogniser`."""
     return packaged(f"{FOLDER}/{name}.safetensors")
 
 
 REWARDS: Mapping[World, Mapping[str, Builder]] = {
     "testbed": {
-        "identity": lambda faces: IdentityReward(faces, TestbedRecogniser(_own("recogniser"))),
-        "lipsync": lambda faces: LipSyncReward(faces, SyncEmbedder.packed(_own("syncnet"))),
-        "motion": lambda faces: MotionReward(
-            faces, TestbedLandmarker(_own("landmarker")), *load_scale(_own("motion"))
+        "identity": lambda faces: IdentityReward(
+            faces, TestbedRecogniser(own_weights("recogniser"))
         ),
-        "quality": lambda faces: QualityReward(TestbedQuality(_own("quality"))),
-        "text": lambda faces: TextReward(_own("words")),
+        "lipsync": lambda faces: LipSyncReward(faces, SyncEmbedder.packed(own_weights("syncnet"))),
+        "motion": lambda faces: MotionReward(
+            faces, TestbedLandmarker(own_weights("landmarker")), *load_scale(own_weights("motion"))
+        ),
+        "quality": lambda faces: QualityReward(TestbedQuality(own_weights("quality"))),
+        "text": lambda faces: TextReward(own_weights("words")),
     },
     "real": {
         "identity": lambda faces: IdentityReward(
@@ -93,7 +96,7 @@ class RewardSet:
 
         """
         detector = (
-            TestbedDetector(_own("detector"))
+            TestbedDetector(own_weights("detector"))
             if world == "testbed"
             else YuNetDetector(find("yunet"))
         )

@@ -25,18 +25,20 @@ class RecipeBook(Generic[Config]):
 
     Attributes:
         config: dataclass that a recipe is read into; its fields are the keys.
-        package: which has the folder `recipes` with those that come along.
+        package: which has the folder with those that come along.
         root: what messages put before keys.
+        folder: its name.
 
     """
 
     config: type[Config]
     package: str
     root: str
+    folder: str = "recipes"
 
     def names(self) -> list[str]:
         """Names of the recipes that come with the package."""
-        folder = resources.files(self.package) / "recipes"
+        folder = resources.files(self.package) / self.folder
         return sorted(p.name.removesuffix(".toml") for p in folder.iterdir() if p.name[0] != "_")
 
     def load(self, source: str | Path, overrides: Sequence[str] = ()) -> Config:
@@ -71,7 +73,7 @@ class RecipeBook(Generic[Config]):
                 f"no recipe {source}{_nearest(str(source), self.names())}; "
                 "give a packaged name or the path of a .toml file"
             )
-        return (resources.files(self.package) / "recipes" / f"{source}.toml").read_text()
+        return (resources.files(self.package) / self.folder / f"{source}.toml").read_text()
 
 
 def recipe_table(recipe: Any) -> dict[str, Any]:

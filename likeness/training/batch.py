@@ -1,7 +1,7 @@
 """What a step of training is given, and where it comes from."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -13,20 +13,35 @@ from likeness.model.conditioning import Conditioning
 Pairing = Literal["same", "cross"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class RegionWeights:
+    """Weight of the flow-matching error by region; the face is small but is what people look at."""
+
+    face: float = 1.5
+    mouth: float = 4.0
+    rest: float = 0.5
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Batch:
-    """Clips to learn and what they are conditioned on.
+    """Windows of B clips: what is to be generated, from what, and what is known of the truth.
+
+    A window has F = 1 + 4k video frames. Where it goes on from motion latents, its F frames
+    include those that the motion latents stand for, and ``clean`` holds the latents after them.
 
     Attributes:
         clean: (B, C, T, h, w) latents of the target, motion latents left out.
-        cond: conditions of the same rows.
-        weight: (B, 1, T, h, w) weight of the error by region.
-        boxes: (B, F, 4) face boxes of the target's frames in shares of width and height; a NaN
+        cond: what it is generated from.
+        weight: (B, 1, T, h, w) loss weights of regions.
+        boxes: (B, F, 4) face boxes x0 y0 x1 y1 in shares of the frame's width and height; a NaN
             row is a frame without a face.
-        five: (B, F, 5, 2) landmarks in shares of width and height, NaN where unknown.
-        portrait: (B, D) unit embedding of the person, from the reference; a NaN row is unknown.
-        movement: (B, T, K) coefficients of the target's movement.
-        audio: (B, samples) speech of the target at 16 kHz, from its first frame.
+        five: (B, F, 5, 2) left eye, right eye, nose, left and right mouth corner as they lie in
+            the image, x and y in shares of width and height; NaN where unknown. None: of no clip.
+        portrait: (B, D) unit embedding of the person by the face recogniser, from the reference
+            clip; NaN where unknown. None: of no clip.
+        movement: (B, T, K) coefficients of the target's movement a latent frame, or None.
+        audio: (B, samples) float32 of the target's speech at 16 kHz in -1..1, from the window's
+            first frame on; NaN where there is none. None: of no clip.
 
     """
 
@@ -42,19 +57,23 @@ class Batch:
     def __len__(self) -> int:
         return len(self.clean)
 
-    def to(self, device: torch.device) -> "Batch":
-        """Move all tensors."""
-        return self._map(lambda value: value.to(device))
-
-    def rows(self, rows: slice) -> "Batch":
-        """Keep some rows."""
-        return self._map(lambda value: value[rows])
-
-    def _map(self, function: Callable[[Any], Any]) -> "Batch":
+    def map(self, function: Callable[[Tensor], Tensor]) -> "Batch":
+        """Apply a function to every tensor, those of the conditions included."""
         mapped: dict[str, Any] = {}
-        for name, value in vars(self).items():
-            mapped[name] = None if value is None else function(value)
+        for name in (field.name for field in fields(self)):
+            value = getattr(self, name)
+            if isinstance(value, Conditioning):
+                mapped[name] = value.map(function)
+            else:
+                mapped[name] = None if value is None else function(value)
         return Batch(**mapped)
+
+    def __getitem__(self, rows: slice | list[int] | Tensor) -> "Batch":
+        return self.map(lambda tensor: tensor[rows])
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """Move every tensor."""
+        return self.map(lambda tensor: tensor.to(device))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +118,6 @@ class Source(Protocol):
         """Choose windows."""
         ...
 
-    def make(self, draw: Any, regions: Any, rows: slice, /) -> Batch:
+    def make(self, draw: Any, regions: RegionWeights, rows: slice, /) -> Batch:
         """Make these rows of a draw."""
         ...

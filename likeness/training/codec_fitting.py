@@ -16,8 +16,9 @@ from likeness.model.encoders.interfaces import Codec
 from likeness.model.network.streams import tokens_in_boxes
 from likeness.store.atomic import replacing
 from likeness.store.progress import Progress, silent
+from likeness.training.batch import RegionWeights
 from likeness.training.drafting import Drafts
-from likeness.training.talking_set import RegionWeights, TalkingSet
+from likeness.training.talking_set import TalkingSet
 
 
 @dataclass(frozen=True, kw_only=True)

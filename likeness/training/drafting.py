@@ -11,8 +11,9 @@ from torch import Tensor
 from likeness.model.generator import Generator
 from likeness.store.atomic import replacing
 from likeness.store.progress import Progress, silent
-from likeness.training.batch import Wish
-from likeness.training.talking_set import BatchMaker, RegionWeights, TalkingSet
+from likeness.training.batch import RegionWeights, Wish
+from likeness.training.talking_set import TalkingSet
+from likeness.training.windows import BatchMaker
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -120,7 +120,7 @@ class Learner:
         for part in self._parts(len(batch)):
             share = (part.stop - part.start) / len(batch)
             with self.crew.casting():
-                terms = self.wrapped(batch.rows(part).to(device), luck.rows(part).to(device), scale)
+                terms = self.wrapped(batch[part].to(device), luck.rows(part).to(device), scale)
             (total(terms) * share).backward()
             for name, term in terms.items():
                 sums[name] = sums.get(name, term.new_zeros(())) + share * term.detach()

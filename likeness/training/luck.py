@@ -45,6 +45,7 @@ class Luck:
         chance: (4, B) in 0..1: whether text, audio, reference and its sound are withheld.
         t: (B,) times.
         noise: (B, C, T, h, w).
+        seed: of whatever else is drawn for all rows alike.
 
     """
 
@@ -53,6 +54,7 @@ class Luck:
     chance: Tensor
     t: Tensor
     noise: Tensor
+    seed: int
 
     @classmethod
     def draw(
@@ -70,6 +72,7 @@ class Luck:
             chance=torch.rand(4, rows, generator=generator),
             t=draw_times(rows, stage.time_location, generator, kind=stage.times),
             noise=torch.randn(clean, generator=generator),
+            seed=int(torch.randint(2**62, (), generator=generator)),
         )
 
     def rows(self, rows: slice) -> "Luck":
@@ -80,13 +83,14 @@ class Luck:
             chance=self.chance[:, rows],
             t=self.t[rows],
             noise=self.noise[rows],
+            seed=self.seed,
         )
 
     def to(self, device: torch.device) -> "Luck":
         """Move all tensors."""
         moved: dict[str, Any] = {}
         for name, value in vars(self).items():
-            moved[name] = None if value is None else value.to(device)
+            moved[name] = value.to(device) if isinstance(value, Tensor) else value
         return Luck(**moved)
 
     def blur(self, cond: Conditioning) -> Conditioning:

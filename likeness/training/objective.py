@@ -7,6 +7,7 @@ from likeness.model.conditioning import Conditioning
 from likeness.model.generator import Generator
 from likeness.model.network.transformer import AvatarTransformer3DModel
 from likeness.model.sampling.settings import SamplerSettings
+from likeness.training.auxiliary import AuxiliaryLosses, Judges
 from likeness.training.batch import Batch
 from likeness.training.flow_matching import noised, region_weighted_error, tamed_weight
 from likeness.training.luck import Luck
@@ -27,6 +28,10 @@ class Objective(nn.Module):
         self.transformer = generator.transformer
         self.stage = stage
         self._generator = generator
+        wanted = stage.auxiliary
+        self._auxiliary = None
+        if wanted.wanted:
+            self._auxiliary = AuxiliaryLosses(wanted, generator, Judges.load(wanted.world, wanted))
         self._teacher = None if stage.distil is None else frozen_copy(generator)
 
     @torch.no_grad()
@@ -51,17 +56,34 @@ class Objective(nn.Module):
             target = self._guided(z_t, luck.t, cond)
         velocity = self._generator.velocity(z_t, luck.t, cond)
         weight = batch.weight / scale * tamed_weight(luck.t, self.stage.time_floor)
-        return {"flow": region_weighted_error(velocity, target, weight)}
+        terms = {"flow": region_weighted_error(velocity, target, weight)}
+        return terms | self._looks(z_t, velocity, batch, luck)
+
+    def _looks(self, z_t: Tensor, velocity: Tensor, batch: Batch, luck: Luck) -> dict[str, Tensor]:
+        """Weighted auxiliary losses, as means over all rows: those that don't count add nothing.
+
+        So the parts of a batch, and the processes that share it, sum up to the whole.
+        """
+        if self._auxiliary is None:
+            return {}
+        chance = torch.Generator().manual_seed(luck.seed)
+        found = self._auxiliary(z_t, luck.t, velocity, batch, chance)
+        nothing = velocity.new_zeros(())
+        return {
+            name: getattr(self.stage.auxiliary, name)
+            * found.losses.get(name, nothing)
+            * (found.counted[name] / len(batch))
+            for name in self.stage.auxiliary.wanted
+        }
 
 
 def frozen_copy(generator: Generator) -> Generator:
     """Copy a generator as it is now, to be asked and not to learn."""
     transformer = AvatarTransformer3DModel(**generator.config.transformer)
     transformer.load_state_dict(generator.transformer.state_dict())
-    transformer.to(generator.transformer.device).eval().requires_grad_(False)
-    return Generator(
-        generator.config, transformer, generator.codec, generator.text, generator.speech
-    )
+    still = transformer.eval().requires_grad_(False)
+    nn.Module.to(still, generator.transformer.device)
+    return Generator(generator.config, still, generator.codec, generator.text, generator.speech)
 
 
 def total(terms: dict[str, Tensor]) -> Tensor:

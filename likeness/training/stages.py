@@ -6,9 +6,9 @@ from typing import Literal, get_args
 from likeness.model.config import GeneratorConfig
 from likeness.model.sampling.solvers import Guidance
 from likeness.store.errors import LikenessError
-from likeness.training.batch import Pairing
+from likeness.training.auxiliary.config import AuxiliaryConfig
+from likeness.training.batch import Pairing, RegionWeights
 from likeness.training.flow_matching import Times
-from likeness.training.talking_set import RegionWeights
 
 Teaches = Literal["text", "audio", "reference"]
 
@@ -49,6 +49,7 @@ class Stage:
             faults.
         anchored: share of the continued batches with the global anchor for a background.
         regions: weight of the error by region.
+        auxiliary: losses on the decoded face, beside flow matching (Avatar V's third stage).
         distil: guidance to be learnt: the target is the guided velocity of the generator as it is
             at the stage's beginning, in several forwards, and what comes out needs one and no
             guidance (Avatar V's fourth stage, first half).
@@ -80,6 +81,7 @@ class Stage:
     motion_noise: float = 0.3
     anchored: float = 0.5
     regions: RegionWeights = field(default_factory=RegionWeights)
+    auxiliary: AuxiliaryConfig = field(default_factory=AuxiliaryConfig)
     distil: Guidance | None = None
     save_every: int = 200
 

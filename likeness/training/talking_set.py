@@ -2,26 +2,12 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from likeness.model.conditioning import Conditioning, anchored
-from likeness.model.config import GeneratorConfig, ModelError, latent_frames
-from likeness.model.encoders.codec import TIME
-from likeness.model.encoders.encoding import (
-    background_tokens,
-    boxes_by_latent,
-    encode_background,
-    reference_tokens,
-    to_signed,
-)
-from likeness.model.generator import Generator
-from likeness.model.network.streams import tokens_in_boxes
-from likeness.training.batch import Batch, Wish
+from likeness.model.config import ModelError
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,6 +22,8 @@ class TalkingSet:
         hidden: (P, S, H, W) bool, where the background is masked.
         backgrounds: (P, S, H, W, 3) uint8.
         captions: P * S prompts, scenes of one person together.
+        five: (P, S, T, 5, 2) points of face alignment in pixels, NaN where they are not known, or
+            None: older folders have none.
 
     """
 
@@ -46,6 +34,7 @@ class TalkingSet:
     hidden: np.ndarray
     backgrounds: np.ndarray
     captions: list[str]
+    five: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         people, scenes = self.frames.shape[:2]
@@ -60,9 +49,8 @@ class TalkingSet:
     def save(self, folder: Path) -> None:
         """Write one .npy an array and captions.json."""
         folder.mkdir(parents=True, exist_ok=True)
-        for field in fields(self):
-            if field.name != "captions":
-                np.save(folder / f"{field.name}.npy", getattr(self, field.name))
+        for name, array in self._arrays().items():
+            np.save(folder / f"{name}.npy", array)
         (folder / "captions.json").write_text(json.dumps(self.captions))
 
     @classmethod
@@ -71,7 +59,7 @@ class TalkingSet:
         arrays = {
             f.name: np.load(folder / f"{f.name}.npy", mmap_mode="r")
             for f in fields(cls)
-            if f.name != "captions"
+            if f.name != "captions" and (f.name != "five" or (folder / "five.npy").exists())
         }
         return cls(**arrays, captions=json.loads((folder / "captions.json").read_text()))
 
@@ -79,182 +67,16 @@ class TalkingSet:
     def hash(self) -> str:
         """Hash of all takes (hex)."""
         found = hashlib.sha256(json.dumps(self.captions).encode())
-        for field in fields(self):
-            if field.name != "captions":
-                for person in getattr(self, field.name):
-                    found.update(np.ascontiguousarray(person).tobytes())
+        for array in self._arrays().values():
+            for person in array:
+                found.update(np.ascontiguousarray(person).tobytes())
         return found.hexdigest()
 
     def first(self, people: int) -> "TalkingSet":
         """Keep the takes of the first ``people`` people."""
-        arrays = {
-            f.name: getattr(self, f.name)[:people] for f in fields(self) if f.name != "captions"
-        }
+        arrays = {name: array[:people] for name, array in self._arrays().items()}
         return TalkingSet(**arrays, captions=self.captions[: people * self.frames.shape[1]])
 
-
-@dataclass(frozen=True, kw_only=True)
-class Draw:
-    """Which windows of which takes make a batch; arrays are (B,) int.
-
-    Attributes:
-        reference_frames: video frames of the reference.
-        motion: latent frames of the target window that are given, as in the further chunks of a
-            long clip; its first frame is then inside a take.
-        anchor_start: of a whole frame of the target's take that stands in for the background.
-
-    """
-
-    person: np.ndarray
-    target_scene: np.ndarray
-    reference_scene: np.ndarray
-    target_start: np.ndarray
-    reference_start: np.ndarray
-    reference_frames: int
-    motion: int = 0
-    anchor_start: np.ndarray | None = None
-
-    def rows(self, rows: slice) -> "Draw":
-        """Keep some rows."""
-        kept = {k: v[rows] for k, v in vars(self).items() if isinstance(v, np.ndarray)}
-        return replace(self, **kept)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RegionWeights:
-    """Weight of the flow-matching error by region; the face is small but is what people look at."""
-
-    face: float = 1.5
-    mouth: float = 4.0
-    rest: float = 0.5
-
-
-def region_weights(
-    boxes: Tensor, mouths: Tensor, size: tuple[int, int], weights: RegionWeights
-) -> Tensor:
-    """Weigh the cells of latents by what they show.
-
-    Args:
-        boxes: (B, 1 + 4k, 4) of faces by video frame, in shares of width and height; a NaN row
-            shows none.
-        mouths: the same of mouths.
-        size: height and width of a latent frame.
-        weights: of each region.
-
-    Returns:
-        (B, 1, 1 + k, h, w).
-
-    """
-    out = torch.full((len(boxes), latent_frames(boxes.shape[1]), size[0] * size[1]), weights.rest)
-    for region, weight in ((boxes, weights.face), (mouths, weights.mouth)):
-        out[tokens_in_boxes(boxes_by_latent(region), size, 0.0)] = weight
-    return out.unflatten(2, size)[:, None]
-
-
-class BatchMaker:
-    """Windows of a :class:`TalkingSet` as latents and conditions."""
-
-    def __init__(self, data: TalkingSet, generator: Generator) -> None:
-        self.data = data
-        self.config: GeneratorConfig = generator.config
-        self.codec = generator.codec
-        people, scenes, frames = data.frames.shape[:3]
-        self.speech = np.stack(
-            [
-                [generator.speech(data.audio[p, s], frames, self.config.fps) for s in range(scenes)]
-                for p in range(people)
-            ]
-        )
-        text = generator.text(data.captions, cut=True)
-        self.text = text.unflatten(0, (people, scenes))
-        self.empty = generator.text([""])
-
-    @property
-    def hash(self) -> str:
-        """Of the takes."""
-        return self.data.hash
-
-    @property
-    def identities(self) -> tuple[str, ...]:
-        """Nobody: drawn people have no rights in their faces."""
-        return ()
-
-    def draw(self, rng: np.random.Generator, wish: Wish) -> Draw:
-        """Draw windows: reference and target from one scene of a person, or from two."""
-        people, scenes, frames = self.data.frames.shape[:3]
-        batch = wish.batch
-        target_scene = rng.integers(scenes, size=batch)
-        shift = rng.integers(1, scenes, size=batch) if wish.pairing == "cross" else 0
-        first = TIME if wish.motion else 0
-        return Draw(
-            motion=wish.motion,
-            anchor_start=rng.integers(frames, size=batch) if wish.anchor else None,
-            person=rng.integers(people, size=batch),
-            target_scene=target_scene,
-            reference_scene=(target_scene + shift) % scenes,
-            target_start=rng.integers(first, frames - self.config.frames + 1, size=batch),
-            reference_start=rng.integers(frames - wish.reference_frames + 1, size=batch),
-            reference_frames=wish.reference_frames,
-        )
-
-    def _windows(
-        self, array: np.ndarray, person: np.ndarray, scene: np.ndarray, span: tuple
-    ) -> np.ndarray:
-        starts, length = span
-        rows = zip(person, scene, starts, strict=True)
-        return np.stack([array[p, s, a : a + length] for p, s, a in rows])
-
-    @torch.no_grad()
-    def make(self, draw: Draw, regions: RegionWeights, rows: slice = slice(None)) -> Batch:
-        """Make these rows of a draw; its motion is part of the conditions."""
-        draw = draw.rows(rows)
-        data = self.data
-        target = (draw.person, draw.target_scene, (draw.target_start, self.config.frames))
-        reference = (
-            draw.person,
-            draw.reference_scene,
-            (draw.reference_start, draw.reference_frames),
-        )
-        latents = self._target_latents(draw)
-        boxes = boxes_by_latent(self._fractions(data.boxes, reference))
-        hidden = torch.from_numpy(np.asarray(data.hidden[draw.person, draw.target_scene]))
-        plates = to_signed(np.asarray(data.backgrounds[draw.person, draw.target_scene]))
-        batch = len(draw.person)
-        cond = Conditioning(
-            text=self.text[draw.person, draw.target_scene],
-            empty_text=self.empty.expand(batch, -1, -1),
-            audio=torch.from_numpy(self._windows(self.speech, *target)),
-            background=encode_background(self.codec, plates, hidden),
-            background_keep=background_tokens(hidden, self.config.background_visible),
-            reference=self.codec.encode(to_signed(self._windows(data.frames, *reference))),
-            reference_keep=reference_tokens(boxes, self.config),
-            reference_audio=torch.from_numpy(self._windows(self.speech, *reference)),
-            hidden=torch.nn.functional.avg_pool2d(hidden[:, None].float(), 8)[:, :, None],
-            hidden_pixels=hidden,
-            motion=latents[:, :, : draw.motion] if draw.motion else None,
-        )
-        if draw.anchor_start is not None:
-            where = (draw.person, draw.target_scene, (draw.anchor_start, 1))
-            cond = anchored(cond, self.codec.encode(to_signed(self._windows(data.frames, *where))))
-        return Batch(
-            clean=latents[:, :, draw.motion :],
-            cond=cond,
-            weight=self._region_weights(target, regions)[:, :, draw.motion :],
-            boxes=self._fractions(data.boxes, target),
-        )
-
-    def _target_latents(self, draw: Draw) -> Tensor:
-        """(B, C, T, h, w); inside a take its first latent frame covers TIME frames like any."""
-        early = TIME if draw.motion else 0
-        window = (draw.target_start - early, self.config.frames + early)
-        frames = self._windows(self.data.frames, draw.person, draw.target_scene, window)
-        return self.codec.encode(to_signed(frames))[:, :, early // TIME :]
-
-    def _fractions(self, boxes: np.ndarray, where: tuple) -> Tensor:
-        height, width = self.config.height, self.config.width
-        scale = torch.tensor([width, height, width, height], dtype=torch.float32)
-        return torch.from_numpy(self._windows(boxes, *where)).float() / scale
-
-    def _region_weights(self, target: tuple, weights: RegionWeights) -> Tensor:
-        boxes, mouths = (self._fractions(b, target) for b in (self.data.boxes, self.data.mouths))
-        return region_weights(boxes, mouths, self.config.latent_size, weights)
+    def _arrays(self) -> dict[str, np.ndarray]:
+        found = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "captions"}
+        return {name: array for name, array in found.items() if array is not None}

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from likeness.model.encoders.encoding import to_signed
-from likeness.training.batch import Wish
-from likeness.training.talking_set import BatchMaker, Draw, RegionWeights
+from likeness.training.batch import RegionWeights, Wish
+from likeness.training.windows import BatchMaker, Draw
 
 START = 5
 ONE = Wish(batch=1, pairing="cross", reference_frames=9, motion=2)

@@ -14,18 +14,21 @@ import torch
 from likeness.model import Generator
 from likeness.model.sampling.settings import SamplerSettings
 from likeness.model.sampling.solvers import Guidance
+from likeness.rewards.recognisers import TestbedRecogniser
+from likeness.rewards.sets import own_weights
 from likeness.store.recipes import RecipeError, recipe_table
 from likeness.store.records import Run
 from likeness.store.runs import RunFolder
 from likeness.store.toml import to_toml
 from likeness.testbed.scene import VOCABULARY
+from likeness.training.auxiliary import AuxiliaryConfig
 from likeness.training.batch import Wish
 from likeness.training.crew import Crew
 from likeness.training.flow_matching import noised
 from likeness.training.learner import Learner
 from likeness.training.stages import Stage, TrainingError
-from likeness.training.talking_set import BatchMaker
 from likeness.training.trainer import RECIPES, Trainer, TrainingRecipe
+from likeness.training.windows import BatchMaker
 
 QUICK = Stage(steps=4, batch=2, save_every=2, reference_frames=(5, 9), warmup=1, decay=2)
 TWO = TrainingRecipe(
@@ -199,7 +202,8 @@ from likeness.training.crew import Crew
 from likeness.training.flow_matching import noised
 from likeness.training.learner import Learner
 from likeness.training.stages import Stage
-from likeness.training.talking_set import BatchMaker, TalkingSet
+from likeness.training.talking_set import TalkingSet
+from likeness.training.windows import BatchMaker
 folder, division = Path(sys.argv[1]), sys.argv[2]
 generator = Generator.load(folder / "base")
 generator.transformer.double()
@@ -291,3 +295,21 @@ def test_a_distilled_generator_learns_what_guidance_would_say(generator, talking
     gap = [float((scale * (v - wanted)).square().mean()) for v in (before, after)]
     assert gap[1] < 0.5 * gap[0]
     assert made.sampler_settings.guidance == Guidance()
+
+
+def test_losses_on_the_face_are_added_and_parts_sum_up(fresh, talking):
+    wanted = AuxiliaryConfig(identity=1.0, lip_sync=0.1, perceptual=1.0, below=1.0)
+    recogniser = TestbedRecogniser(own_weights("recogniser"))
+    stage = replace(QUICK, batch=4, auxiliary=wanted, time_location=-1.0, continued=0.0)
+    rows, averages = [], []
+    for parts in (1, 4):
+        source = BatchMaker(talking, generator := fresh(), recogniser)
+        learner = Learner(generator, source, replace(stage, accumulate=parts))
+        rows.append(learner.update())
+        averages.append(learner.average)
+    assert {"flow", "identity", "lip_sync", "perceptual"} <= rows[0].keys()
+    assert all(rows[0][name] > 0 for name in ("identity", "lip_sync", "perceptual"))
+    for name in ("loss", "flow", "identity", "lip_sync", "perceptual"):
+        assert rows[0][name] == pytest.approx(rows[1][name], rel=1e-4), name
+    for name, tensor in averages[0].items():
+        torch.testing.assert_close(averages[1][name], tensor, atol=2e-4, rtol=1e-3)

@@ -8,12 +8,13 @@ from likeness.model import Generator, ModelError
 from likeness.model.encoders.audio import log_mel
 from likeness.model.encoders.encoding import boxes_by_latent
 from likeness.testbed.scene import VOCABULARY
-from likeness.training.batch import Wish
+from likeness.training.batch import RegionWeights, Wish
 from likeness.training.flow_matching import region_weighted_error
 from likeness.training.muon import Muon, orthogonalise
 from likeness.training.stages import Stage, TrainingError
-from likeness.training.talking_set import BatchMaker, RegionWeights, TalkingSet
+from likeness.training.talking_set import TalkingSet
 from likeness.training.trainer import fit
+from likeness.training.windows import BatchMaker
 
 
 def fresh(config, codec) -> Generator:

@@ -1,8 +1,8 @@
 """TAVR's ablations of a checkpoint on held-out testbed people."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -20,23 +20,21 @@ from likeness.benchmark.ablation import (
     frames_study,
     selection_study,
 )
-from likeness.benchmark.leakage import leak_score, scene_share
-from likeness.benchmark.measurements import Measurement, measure
+from likeness.benchmark.measurements import Measurement
 from likeness.benchmark.metrics import METRICS
 from likeness.benchmark.sheets import write_measurements
-from likeness.benchmark.suite import Case, Suite
+from likeness.benchmark.suite import Suite
 from likeness.cli.loop.alignment import base_checkpoint, code_version
+from likeness.cli.loop.arms import Arm, Scene, judged, scenes_of
 from likeness.cli.loop.bench import Bench, manifest
 from likeness.cli.loop.costing import STEPS, Shown, reference_cost, step_times
-from likeness.cli.loop.stage import FPS, condition_of, stage_testbed
-from likeness.cli.loop.stage import FRAMES as SUITE_FRAMES
-from likeness.cli.loop.studio import Order, Sampler, Studio
+from likeness.cli.loop.stage import stage_testbed
+from likeness.cli.loop.studio import Sampler, Studio
 from likeness.cli.loop.turn import Bars
 from likeness.model import Generator
 from likeness.rewards.sets import RewardSet
 from likeness.store.clip import Clip
 from likeness.store.errors import LikenessError
-from likeness.store.records import Condition
 from likeness.store.workspace import Workspace
 from likeness.testbed.cast import cast, take_of
 from likeness.testbed.person import Person
@@ -44,30 +42,6 @@ from likeness.testbed.person import Person
 SPLIT = "heldout"
 LONG_SECONDS = 2.0  # of a reference: 50 frames, room for all FRAMES
 TIMED_CASES = 4
-
-
-@dataclass(frozen=True, kw_only=True)
-class Arm:
-    """A way to generate the suite: one row of a table.
-
-    Attributes:
-        name: the system of its measurements.
-        label: name for people.
-        sampler: how samples are drawn, and what of the reference is seen.
-        references: case id -> the clip that the generator is shown in the place of the case's own
-            reference. What it makes is always judged against the case's own.
-
-    """
-
-    name: str
-    label: str
-    sampler: Sampler
-    references: Mapping[str, str] = field(default_factory=dict)
-
-    def condition(self, case: Case) -> Condition:
-        """Say what the generator is asked for."""
-        shown = self.references.get(case.id, case.reference)
-        return replace(condition_of(case), references=(shown,))
 
 
 def ablate(
@@ -98,19 +72,6 @@ def ablate(
         made = {"frames": ablating.frames, "audio": ablating.audio, "selection": ablating.selection}
         found = tuple(made[study]() for study in STUDIES if study in studies)
         return Ablations(studies=found, manifest=manifest(bench, {}, code_version(), {}))
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Scene:
-    """The scene that a case asks for, the reference's, and the pixels where one should show."""
-
-    own: np.ndarray
-    other: np.ndarray
-    where: np.ndarray
-
-    def share(self, frames: np.ndarray) -> float:
-        """Share of the reference's scene in a clip, 0..1; NaN where it can't be told."""
-        return scene_share(frames, self.own, self.other, self.where)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -194,15 +155,7 @@ class Ablating:
     @cached_property
     def scenes(self) -> dict[str, Scene]:
         """The scenes of each case and where they should show, as the testbed knows them."""
-        found, side = {}, self._studio.generator.config.height
-        for case, person in zip(self.bench.suite.cases, self._people, strict=True):
-            target = take_of(person, 1, SUITE_FRAMES / FPS, side)
-            found[case.id] = Scene(
-                own=target.background,
-                other=take_of(person, 0, 1 / FPS, side).background,
-                where=target.hidden & ~target.truth.mask.any(0),
-            )
-        return found
+        return scenes_of(self.bench.suite, self._people, self._studio.generator.config.height)
 
     def _leak_scale(self) -> str:
         """Say what the share of the reference's scene is in clips where it is known."""
@@ -229,20 +182,12 @@ class Ablating:
 
     def _rows(self, study: Study, arms: Sequence[Arm], leaks: bool = False) -> list[Measurement]:
         """Generate and judge; the rows behind the table are kept in boards/."""
-        bench, cases = self.bench, self.bench.suite.cases
+        bench = self.bench
         scenes = self.scenes if leaks else {}
         gallery, rows = bench.gallery(), []
         for arm in arms:
             with self.bars(f"{study}: {arm.label}") as progress:
-                orders = [Order(condition=arm.condition(case), seed=case.seed) for case in cases]
-                bench.workspace.add(*(order.condition for order in orders))
-                samples = self._studio.make(orders, arm.sampler, progress)
-                clips = {c.id: s.clip for c, s in zip(cases, samples, strict=True)}
-                scores = bench.scores(clips, gallery, progress)
-            for name, scene in scenes.items():
-                shown = bench.workspace.get_clip(clips[name])
-                scores[name].append(leak_score(scene.share(shown.frames), clips[name]))
-            rows += measure(bench.suite, arm.name, scores)
+                rows += judged(bench, self._studio, arm, gallery, scenes=scenes, progress=progress)
         path = bench.workspace.path / "boards" / f"ablation-{study}.parquet"
         write_measurements(rows, path)
         return rows

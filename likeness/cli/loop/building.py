@@ -29,8 +29,9 @@ from likeness.testbed.take import LANDMARKS
 from likeness.training.codec_fitting import CodecTraining, fit_components, fit_decoder
 from likeness.training.drafting import DraftConfig, Drafts, make_drafts
 from likeness.training.stages import Stage
-from likeness.training.talking_set import BatchMaker, TalkingSet
+from likeness.training.talking_set import TalkingSet
 from likeness.training.trainer import fit
+from likeness.training.windows import BatchMaker
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Train a generator in a run of a workspace, and judge it on held-out testbed people."""
 
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,8 @@ from likeness.cli.loop.stage import stage_testbed
 from likeness.cli.loop.studio import Sampler, Studio
 from likeness.model import Generator
 from likeness.model.network.transformer import AvatarTransformer3DModel
-from likeness.rewards.sets import RewardSet
+from likeness.rewards.recognisers import TestbedRecogniser
+from likeness.rewards.sets import RewardSet, own_weights
 from likeness.store.errors import LikenessError
 from likeness.store.media import encode
 from likeness.store.progress import Progress
@@ -29,22 +30,28 @@ from likeness.training.batch import Source
 from likeness.training.corpus.reading import Corpus
 from likeness.training.corpus.settings import NAME as DESCRIPTION
 from likeness.training.crew import Crew
-from likeness.training.talking_set import BatchMaker, TalkingSet
+from likeness.training.stages import Stage
+from likeness.training.talking_set import TalkingSet
 from likeness.training.trainer import Trainer, TrainingRecipe
+from likeness.training.windows import BatchMaker
 
 SPLIT = "tune"
 SHOWN = 4
 
 
-def source_of(folder: Path, generator: Generator) -> Source:
+def source_of(folder: Path, generator: Generator, stages: Iterable[Stage]) -> Source:
     """Open what `likeness testbed film` or `likeness corpus make` made.
+
+    Takes get people's portraits where stages want them; a corpus has them.
 
     Raises:
         LikenessError: the folder is nothing to learn from.
 
     """
     if (folder / "captions.json").is_file():
-        return BatchMaker(TalkingSet.load(folder), generator)
+        wanted = any(stage.auxiliary.identity for stage in stages)
+        recogniser = TestbedRecogniser(own_weights("recogniser")) if wanted else None
+        return BatchMaker(TalkingSet.load(folder), generator, recogniser)
     if (folder / DESCRIPTION).is_file():
         return Corpus.open(folder, generator)
     raise LikenessError(
@@ -137,7 +144,7 @@ def learn(
         ).train()
     with Workspace.create(workspace) as opened, opened.lock(f"run-{name}"):
         base = base_checkpoint(opened, generator, generator.config.preset).id
-        run = RunFolder.open_or_create(path, _record(source, recipe, name, base))
+        run = RunFolder.open_or_create(path, run_record(source, recipe, name, base))
         opened.add(run.record)
         crew.wait()
         trainer = Trainer(
@@ -156,7 +163,8 @@ def learn(
     return finished
 
 
-def _record(source: Source, recipe: TrainingRecipe, name: str, base: str) -> Run:
+def run_record(source: Source, recipe: TrainingRecipe, name: str, base: str) -> Run:
+    """Say what a run begins with; ``base`` is its checkpoint's id."""
     return Run(
         id=name,
         kind="training",

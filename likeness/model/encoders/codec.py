@@ -172,7 +172,7 @@ class TinyCodec(nn.Module):
         return (latents.permute(0, 2, 3, 4, 1) / self.scale) @ self.basis.T + self.mean
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Latents to pixels in about -1..1."""
+        """Latents to pixels in about -1..1; differentiable."""
         rough = self.decode_linear(latents)
         b, t, h, w, _ = rough.shape
         images = rough.reshape(b * t, h, w, 3).permute(0, 3, 1, 2)

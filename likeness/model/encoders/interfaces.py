@@ -28,7 +28,7 @@ class Codec(Protocol):
         ...
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Latents to pixels in about -1..1."""
+        """Latents to pixels in about -1..1; differentiable in the latents."""
         ...
 
     def stream(self, parts: Iterable[Tensor]) -> Iterator[Tensor]:

@@ -51,9 +51,8 @@ class WanCodec(nn.Module):
         likely = cast(Any, self.vae.encode(pixels)).latent_dist.mode().float()
         return (likely - self.mean) / self.deviation
 
-    @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
-        """Latents to pixels in -1..1."""
+        """Latents to pixels in -1..1; differentiable in the latents, where they ask for it."""
         video = cast(Any, self.vae.decode(self._scaled(latents))).sample
         return video.float().permute(0, 2, 3, 4, 1)
 

@@ -14,12 +14,12 @@ from likeness.model.encoders.codec import TIME
 from likeness.model.encoders.encoding import background_tokens, boxes_by_latent, reference_tokens
 from likeness.model.generator import Generator
 from likeness.store.record import content_id
-from likeness.training.batch import Batch, Wish
+from likeness.training.batch import Batch, RegionWeights, Wish
 from likeness.training.corpus.drawing import Draw, Windows
 from likeness.training.corpus.index import read_index
 from likeness.training.corpus.settings import CorpusError, check_fits, read_description
 from likeness.training.corpus.shards import Shards, check_shard
-from likeness.training.talking_set import RegionWeights, region_weights
+from likeness.training.windows import region_weights
 
 if TYPE_CHECKING:
     import pandas as pd

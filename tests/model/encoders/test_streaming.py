@@ -1,5 +1,6 @@
 """Both codecs: latents that come in parts give the frames that they give at once."""
 
+import copy
 import gc
 import json
 import weakref
@@ -136,6 +137,23 @@ def test_wans_latents_are_scaled_as_its_pipeline_does(wan):
     back = wan.vae.decode(z * std + mean).sample.permute(0, 2, 3, 4, 1)
     torch.testing.assert_close(wan.decode(z), back)
     assert wan.channels == 4
+
+
+def test_gradients_pass_wans_decoder_and_leave_its_weights(wan):
+    """The decoder works in float64 here; its pixels are float32, so steps are not tiny."""
+    wan = copy.deepcopy(wan).double()
+    z, along = latents(3).double().requires_grad_(), latents(3, seed=8).double()
+
+    def power(z: torch.Tensor) -> torch.Tensor:
+        return wan.decode(z).double().square().sum()
+
+    power(z).backward()
+    assert z.grad is not None
+    with torch.no_grad():
+        slope = (power(z + 1e-3 * along) - power(z - 1e-3 * along)) / 2e-3
+    torch.testing.assert_close((z.grad * along).sum(), slope, rtol=1e-3, atol=0)
+    assert all(p.grad is None for p in wan.vae.parameters())
+    assert not wan.decode(z.detach()).requires_grad
 
 
 def test_wans_codec_keeps_its_type(wan, tmp_path):

@@ -26,7 +26,7 @@ def test_a_generator_learns_from_it(made, checkpoint, pairing):
 
     def losses() -> list[float]:
         generator = Generator.load(checkpoint)
-        source = source_of(made, generator)
+        source = source_of(made, generator, [stage])
         assert isinstance(source, Corpus)
         learner = Learner(generator, source, stage, seed=0)
         return [float(learner.update()["loss"]) for _ in range(2)]

@@ -13,14 +13,15 @@ from likeness.rewards.people import looks
 from likeness.rewards.sets import RewardSet
 from likeness.store.hiding import region_around
 from likeness.store.media import decode
-from likeness.training.batch import Batch, Wish
+from likeness.training.batch import Batch, RegionWeights, Wish
 from likeness.training.corpus import footage as footage_module
 from likeness.training.corpus.drawing import Draw
 from likeness.training.corpus.encoding import coefficients
 from likeness.training.corpus.footage import study, takes
 from likeness.training.corpus.index import read_index
-from likeness.training.talking_set import BatchMaker, RegionWeights, TalkingSet
-from likeness.training.talking_set import Draw as TakesDraw
+from likeness.training.talking_set import TalkingSet
+from likeness.training.windows import BatchMaker
+from likeness.training.windows import Draw as TakesDraw
 
 TOLERANCE = {"rtol": 1e-5, "atol": 1e-5, "equal_nan": True}
 

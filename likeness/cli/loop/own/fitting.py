@@ -22,8 +22,9 @@ from likeness.store.runs import RunFolder
 from likeness.store.workspace import Workspace
 from likeness.training.codec_fitting import CodecTraining, fit_decoder, fittable
 from likeness.training.stages import Stage
-from likeness.training.talking_set import BatchMaker, TalkingSet
+from likeness.training.talking_set import TalkingSet
 from likeness.training.trainer import fit
+from likeness.training.windows import BatchMaker
 
 NAME = "fit"
 CODEC_SHARE = 0.1  # of the time; the rest is flow matching's, which has more to learn

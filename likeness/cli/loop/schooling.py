@@ -1,0 +1,143 @@
+"""An ablation of training: arms that differ in their stages, by seed, on held-out people."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from likeness.benchmark.ablation import Ablation, Ablations, Variant, stages_study
+from likeness.benchmark.measurements import Measurement
+from likeness.benchmark.sheets import write_measurements
+from likeness.benchmark.suite import Suite
+from likeness.cli.loop.alignment import base_checkpoint, code_version
+from likeness.cli.loop.arms import Arm, judged, scenes_of
+from likeness.cli.loop.bench import Bench, manifest
+from likeness.cli.loop.learning import redrawn, run_record, source_of
+from likeness.cli.loop.stage import stage_testbed
+from likeness.cli.loop.studio import Sampler, Studio
+from likeness.cli.loop.turn import Bars
+from likeness.model import Generator
+from likeness.rewards.sets import RewardSet
+from likeness.store.errors import LikenessError
+from likeness.store.recipes import recipe_table
+from likeness.store.runs import RunFolder
+from likeness.store.workspace import Workspace
+from likeness.testbed.cast import cast
+from likeness.training.comparison import Comparison
+from likeness.training.crew import Crew
+from likeness.training.state import take_average
+from likeness.training.trainer import Trainer
+
+SPLIT = "heldout"
+NEEDED = ("same_scene", "cross_scene", "both")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Schooling:
+    """Trains and judges the arms of a comparison.
+
+    Attributes:
+        base: gives codec, encoders and sizes; its transformer is drawn anew for every seed.
+        data: folder of takes to learn from.
+        out: takes the workspace, in which nothing that is there is made again.
+        comparison: the arms.
+        people: held-out ones to judge on.
+        bars: makes a progress bar with a heading.
+
+    """
+
+    base: Generator
+    data: Path
+    out: Path
+    comparison: Comparison
+    people: int
+    bars: Bars
+
+    def run(self) -> Ablations:
+        """Train what is not trained yet, judge it, and say what became of Table 2."""
+        missing = [name for name in NEEDED if name not in self.comparison.arms]
+        if missing:
+            raise LikenessError(f"the comparison has no arm {missing[0]}, which Table 2 needs")
+        rewards = RewardSet.load("testbed")
+        with Workspace.create(self.out / "workspace") as workspace, workspace.lock("schooling"):
+            with self.bars("held-out people") as progress:
+                cases = stage_testbed(workspace, SPLIT, self.people, progress=progress)
+            suite = Suite(name="testbed-cross-scene", cases=tuple(cases))
+            suite.freeze(workspace.path / "boards" / "suite.json")
+            for seed in range(self.comparison.seeds):
+                for chain in self.comparison.prefixes():
+                    self._train(workspace, chain, seed)
+            study = self._judge(workspace, suite, rewards)
+            bench = self._bench(workspace, suite, rewards)
+            facts = manifest(bench, recipe_table(self.comparison), code_version(), {})
+        return Ablations(studies=(study,), manifest=facts)
+
+    def _folder(self, workspace: Workspace, chain: tuple[str, ...], seed: int) -> Path:
+        return workspace.path / "runs" / f"{'-'.join(chain)}-seed{seed}"
+
+    def _generator(self, workspace: Workspace, chain: tuple[str, ...], seed: int) -> Generator:
+        """Take the generator as a chain of stages leaves it; an empty chain is the draw."""
+        made = redrawn(self.base, seed)
+        if chain:
+            folder = self._folder(workspace, chain, seed)
+            take_average(made, folder / "stages" / f"{chain[-1]}.pt")
+        return made
+
+    def _train(self, workspace: Workspace, chain: tuple[str, ...], seed: int) -> None:
+        folder = self._folder(workspace, chain, seed)
+        if (folder / "stages" / f"{chain[-1]}.pt").exists():
+            return
+        generator = self._generator(workspace, chain[:-1], seed)
+        recipe = self.comparison.last(chain, seed)
+        source = source_of(self.data, generator, recipe.stages.values())
+        parent = base_checkpoint(workspace, generator, folder.name).id
+        record = run_record(source, recipe, folder.name, parent)
+        run = RunFolder.open_or_create(folder, record)
+        workspace.add(run.record)
+        trainer = Trainer(generator=generator, source=source, recipe=recipe, run=run, crew=Crew())
+        with self.bars(f"seed {seed}: {', then '.join(chain)}") as progress:
+            trainer.train(progress)
+        workspace.set_run_state(folder.name, run.status.state)
+
+    def _judge(self, workspace: Workspace, suite: Suite, rewards: RewardSet) -> Ablation:
+        people = cast(SPLIT, len(suite.cases))
+        scenes = scenes_of(suite, people, self.base.config.height)
+        rows: list[Measurement] = []
+        bench = self._bench(workspace, suite, rewards)
+        gallery = bench.gallery()
+        for name, chain in self.comparison.arms.items():
+            arm = Arm(name=name, label=_label(name), sampler=Sampler())
+            for seed in range(self.comparison.seeds):
+                generator = self._generator(workspace, chain, seed)
+                checkpoint = base_checkpoint(workspace, generator, f"{name}-seed{seed}").id
+                studio = Studio(workspace, generator, checkpoint, rewards.faces)
+                with self.bars(f"{arm.label}, seed {seed}") as progress:
+                    found = judged(bench, studio, arm, gallery, scenes=scenes, progress=progress)
+                rows += [replace(row, case=f"{row.case}, seed {seed}") for row in found]
+        write_measurements(rows, workspace.path / "boards" / "ablation-stages.parquet")
+        ordered = [*NEEDED, *(name for name in self.comparison.arms if name not in NEEDED)]
+        notes = [
+            f"{self.comparison.seeds} trainings of each row; a person's clips of all of them "
+            "count as one person in the intervals.",
+            *(f"{_label(name)}: {self._said(name)}." for name in ordered),
+        ]
+        return stages_study(rows, [Variant(name=n, label=_label(n)) for n in ordered], notes)
+
+    def _said(self, arm: str) -> str:
+        stages = self.comparison.stages
+        return ", then ".join(
+            f"{stages[name].steps} steps of {stages[name].pairing}-scene pairs"
+            for name in self.comparison.arms[arm]
+        )
+
+    def _bench(self, workspace: Workspace, suite: Suite, rewards: RewardSet) -> Bench:
+        name = base_checkpoint(workspace, self.base, self.base.config.preset).id
+        return Bench(
+            workspace=workspace,
+            suite=suite,
+            rewards=rewards,
+            studios={"base": Studio(workspace, self.base, name, rewards.faces)},
+            sampler=Sampler(),
+        )
+
+
+def _label(arm: str) -> str:
+    return arm.replace("_", " ")
