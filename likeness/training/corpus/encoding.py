@@ -16,8 +16,8 @@ from likeness.model.encoders.codec import TIME
 from likeness.model.encoders.encoding import encode_background, to_signed
 from likeness.rewards.faces import FaceTrack
 from likeness.rewards.framing import mouth_boxes
+from likeness.rewards.identity import portrait_of
 from likeness.rewards.movement import Movement, measure
-from likeness.rewards.people import looks
 from likeness.rewards.sets import RewardSet, World
 from likeness.store.clip import Clip
 from likeness.training.corpus.footage import Footage, Take
@@ -150,8 +150,7 @@ class Encoders:
     def _judged(self, clip: Clip, face: FaceTrack) -> Tensors:
         judged: dict[str, np.ndarray] = {}
         if (recogniser := self.judges.recogniser) is not None:
-            mean = looks(clip, face, recogniser).mean(0)
-            judged["portrait"] = mean / np.linalg.norm(mean)
+            judged["portrait"] = portrait_of(clip.frames, face.five, recogniser)
         if (landmarker := self.judges.landmarker) is not None:
             points = landmarker.find(clip.frames, face)
             known = np.isfinite(points).all((1, 2)).any()

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from likeness.model import Request
+from likeness.rewards.align import crop_faces, template, umeyama
 from likeness.rewards.framing import mouth_boxes
 from likeness.rewards.movement import measure
-from likeness.rewards.people import looks
 from likeness.rewards.sets import RewardSet
 from likeness.store.hiding import region_around
 from likeness.store.media import decode
@@ -148,9 +148,15 @@ def test_marks_of_a_window_are_those_of_its_frames(corpus, made, decoded, tracks
     other = int(index["start"][2])
     name = index["name"][2]
     place = sorted(set(index["name"])).index(name)
-    mean = looks(
-        decoded[place].window(other, 25), tracks[place].window(other, 25), judges.recogniser
-    ).mean(0)
+    crops = crop_faces(
+        decoded[place].frames[other : other + 25],
+        umeyama(
+            tracks[place].five[other : other + 25],
+            template(judges.recogniser.size, judges.recogniser.zoom),
+        ),
+        judges.recogniser.size,
+    )
+    mean = judges.recogniser.embed(crops).mean(0)
     assert np.allclose(read.portrait[0].numpy(), mean / np.linalg.norm(mean), atol=1e-4)
 
 
