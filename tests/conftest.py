@@ -44,7 +44,7 @@ def codec(talking: TalkingSet) -> TinyCodec:
     return codec.requires_grad_(False)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def config() -> GeneratorConfig:
     return SMALL
 

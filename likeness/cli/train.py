@@ -14,7 +14,9 @@ def train(
         typer.Argument(help="Such as stages.cross_scene.steps=500.", metavar="KEY=VALUE..."),
     ] = None,
     *,
-    data: Annotated[Path, typer.Option(help="Takes to learn from, as `testbed film` makes them.")],
+    data: Annotated[
+        Path, typer.Option(help="What to learn from: what `testbed film` or `corpus make` made.")
+    ],
     workspace: WorkspacePath,
     name: Annotated[str, typer.Option(help="Of the run; the same name goes on with it.")],
     checkpoint: Annotated[

@@ -80,6 +80,11 @@ VERBS: dict[str, Verb] = {
             help="Compare checkpoints on a cross-scene suite: the board.",
         ),
         Verb(
+            name="corpus",
+            target="corpus:app",
+            help="Cut clips into windows, encoded once, to train on.",
+        ),
+        Verb(
             name="runs",
             target="runs:app",
             help="List, show and stop the runs of a workspace.",

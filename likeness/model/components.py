@@ -67,6 +67,21 @@ class Components:
             self.speech.save(folder / self.speech.place)
 
 
+def checkpoint_folder(path: str | Path) -> Path:
+    """Find the folder of a checkpoint, or of a preset that comes with the package by its name.
+
+    Raises:
+        ModelError: there is none.
+
+    """
+    folder = Path(path)
+    if not folder.exists():
+        folder = Path(__file__).parent.parent / "weights" / str(path)
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"no generator checkpoint at {path}: config.json is not there")
+    return folder
+
+
 def read_config(folder: Path) -> GeneratorConfig:
     """Read the configuration of a checkpoint's folder."""
     return GeneratorConfig.from_dict(json.loads((folder / "config.json").read_text()))

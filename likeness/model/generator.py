@@ -10,7 +10,13 @@ import torch
 from torch import Tensor
 
 from likeness.model.adapters import Adapted
-from likeness.model.components import Components, read_config, weights_hash, write_config
+from likeness.model.components import (
+    Components,
+    checkpoint_folder,
+    read_config,
+    weights_hash,
+    write_config,
+)
 from likeness.model.conditioning import Conditioning, Request
 from likeness.model.config import GeneratorConfig, ModelError
 from likeness.model.encoders.audio import LogMel
@@ -70,11 +76,7 @@ class Generator(Adapted):
     @classmethod
     def load(cls, path: str | Path = "tiny") -> "Generator":
         """Load a checkpoint folder, or a preset that comes with the package by its name."""
-        folder = Path(path)
-        if not folder.exists():
-            folder = Path(__file__).parent.parent / "weights" / str(path)
-        if not (folder / "config.json").is_file():
-            raise ModelError(f"no generator checkpoint at {path}: config.json is not there")
+        folder = checkpoint_folder(path)
         config = read_config(folder)
         parts = Components.load(folder, config)
         transformer = transformer_of(folder, config)

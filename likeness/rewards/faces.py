@@ -71,6 +71,16 @@ class FaceTrack:
         """Share of frames that show the face, 0..1."""
         return float(self.found.mean())
 
+    def window(self, start: int, frames: int) -> "FaceTrack":
+        """Cut out frames."""
+        cut = slice(start, start + frames)
+        return FaceTrack(
+            boxes=self.boxes[cut],
+            five=self.five[cut],
+            confidence=self.confidence[cut],
+            people=self.people[cut],
+        )
+
     def complaint(self, least: int) -> str | None:
         """Say why this is no clip of one person in at least `least` frames, or None."""
         total, seen, crowd = len(self.boxes), int(self.found.sum()), int((self.people > 1).sum())

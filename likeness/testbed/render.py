@@ -15,6 +15,7 @@ import numpy as np
 
 from likeness.store.clip import Clip
 from likeness.store.errors import LikenessError
+from likeness.store.hiding import hidden_region
 from likeness.testbed.background import backdrop
 from likeness.testbed.body import body
 from likeness.testbed.features import (
@@ -35,7 +36,7 @@ from likeness.testbed.pose import Warp, jaw_drop, maps
 from likeness.testbed.scene import Scene
 from likeness.testbed.shapes import OVERSAMPLE, UNITS, Array, Grid, over
 from likeness.testbed.speech import FPS, SAMPLE_RATE, Speech
-from likeness.testbed.take import Take, Truth, hidden_region
+from likeness.testbed.take import Take, Truth
 
 _CHUNK = 32
 _SMALLEST = 16

@@ -52,7 +52,7 @@ class Take:
 
     background: (H, W, 3) uint8, the scene without the person. hidden: (H, W)
     bool, the region to be filled in, the same for all people and times; see
-    hidden_region.
+    store.hiding.
     """
 
     clip: Clip
@@ -60,17 +60,3 @@ class Take:
     background: NDArray[np.uint8]
     hidden: NDArray[np.bool_]
     caption: str
-
-
-def hidden_region(size: int) -> NDArray[np.bool_]:
-    """Return the head-and-shoulders region that every take hides, (size, size) bool.
-
-    Made of blocks of an eighth of the frame and the same for everybody, so it
-    tells nothing of the person. Face, neck and shoulders never leave it; the
-    tips of wide hair may, by up to three pixels at 64 x 64.
-    """
-    blocks = np.ones((8, 8), bool)
-    blocks[:6, [0, 7]] = False
-    blocks[0, [1, 6]] = False
-    at = np.arange(size) * 8 // size
-    return blocks[at][:, at]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from likeness.model.conditioning import Conditioning, anchored
-from likeness.model.config import GeneratorConfig
+from likeness.model.config import GeneratorConfig, latent_frames
 from likeness.model.encoders.audio import SAMPLE_RATE
 from likeness.model.encoders.codec import TIME
 from likeness.model.encoders.encoding import (
@@ -53,6 +53,28 @@ class Draw:
         """Keep some rows."""
         kept = {k: v[rows] for k, v in vars(self).items() if isinstance(v, np.ndarray)}
         return replace(self, **kept)
+
+
+def region_weights(
+    boxes: Tensor, mouths: Tensor, size: tuple[int, int], weights: RegionWeights
+) -> Tensor:
+    """Weigh the cells of latents by what they show.
+
+    Args:
+        boxes: (B, 1 + 4k, 4) of faces by video frame, in shares of width and height; a NaN row
+            shows none.
+        mouths: the same of mouths.
+        size: height and width of a latent frame.
+        weights: of each region.
+
+    Returns:
+        (B, 1, 1 + k, h, w).
+
+    """
+    out = torch.full((len(boxes), latent_frames(boxes.shape[1]), size[0] * size[1]), weights.rest)
+    for region, weight in ((boxes, weights.face), (mouths, weights.mouth)):
+        out[tokens_in_boxes(boxes_by_latent(region), size, 0.0)] = weight
+    return out.unflatten(2, size)[:, None]
 
 
 class BatchMaker:
@@ -218,12 +240,5 @@ class BatchMaker:
         return torch.from_numpy(self._windows(boxes, *where)).float() / scale
 
     def _region_weights(self, target: tuple, weights: RegionWeights) -> Tensor:
-        rows, columns = self.config.latent_size
-        out = torch.full((len(target[0]), self.config.latent_frames, rows * columns), weights.rest)
-        regions = ((self.data.boxes, weights.face), (self.data.mouths, weights.mouth))
-        for boxes, weight in regions:
-            inside = tokens_in_boxes(
-                boxes_by_latent(self._fractions(boxes, target)), (rows, columns), 0.0
-            )
-            out[inside] = weight
-        return out.unflatten(2, (rows, columns))[:, None]
+        boxes, mouths = (self._fractions(b, target) for b in (self.data.boxes, self.data.mouths))
+        return region_weights(boxes, mouths, self.config.latent_size, weights)

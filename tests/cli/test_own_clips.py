@@ -19,15 +19,6 @@ from likeness.cli.loop.own.division import (
     talking_set,
 )
 from likeness.cli.loop.own.footage import FootageError, Head, films, read
-from likeness.cli.loop.own.framing import (
-    CENTRE,
-    HEIGHT_SHARE,
-    Square,
-    fit_within,
-    outside,
-    steady_square,
-)
-from likeness.cli.loop.own.people import who_is_who
 from likeness.cli.loop.own.staging import (
     Footing,
     cases_to_learn_from,
@@ -35,6 +26,15 @@ from likeness.cli.loop.own.staging import (
     held_out_cases,
 )
 from likeness.rewards.faces import FaceTrack
+from likeness.rewards.framing import (
+    CENTRE,
+    HEIGHT_SHARE,
+    Window,
+    fit_within,
+    outside,
+    steady_square,
+)
+from likeness.rewards.people import who_is_who
 from likeness.rewards.sets import RewardSet
 from likeness.store.clip import Clip
 from likeness.store.media import MediaError, encode
@@ -83,18 +83,18 @@ class TestFraming:
         boxes[4] += 30
         boxes[7] = np.nan
         square = steady_square(track_of(boxes))
-        assert square.side == round(68 / HEIGHT_SHARE)
-        assert square.left + CENTRE[0] * square.side == pytest.approx(125, abs=1)
-        assert square.top + CENTRE[1] * square.side == pytest.approx(114, abs=1)
+        assert square.width == square.height == round(68 / HEIGHT_SHARE)
+        assert square.left + CENTRE[0] * square.width == pytest.approx(125, abs=1)
+        assert square.top + CENTRE[1] * square.height == pytest.approx(114, abs=1)
 
     def test_boxes_move_along_with_the_picture(self) -> None:
-        square = Square(left=10, top=20, side=128)
-        assert square.boxes(np.array([[10.0, 20, 138, 148]]), 64).tolist() == [[0, 0, 64, 64]]
+        square = Window(left=10, top=20, width=128, height=128)
+        assert square.boxes(np.array([[10.0, 20, 138, 148]]), (64, 64)).tolist() == [[0, 0, 64, 64]]
 
     def test_beyond_the_picture_its_edge_goes_on(self) -> None:
         frames = np.zeros((2, 20, 20, 3), np.uint8)
         frames[:, :, 0] = 200
-        cut = Square(left=-10, top=0, side=20).cut(frames, 20)
+        cut = Window(left=-10, top=0, width=20, height=20).cut(frames, (20, 20))
         assert cut.shape == (2, 20, 20, 3)
         assert (cut[:, :, :11] == 200).all()
         assert (cut[:, :, 11:] == 0).all()

@@ -2,7 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from likeness.testbed.take import LANDMARKS, hidden_region
+from likeness.store.hiding import hidden_region
+from likeness.testbed.take import LANDMARKS
 
 
 def mouth_darkness(take):

@@ -27,6 +27,8 @@ from likeness.store.records import Checkpoint, Run
 from likeness.store.runs import RunFolder
 from likeness.store.workspace import Workspace
 from likeness.training.batch import Source
+from likeness.training.corpus.reading import Corpus
+from likeness.training.corpus.settings import NAME as DESCRIPTION
 from likeness.training.crew import Crew
 from likeness.training.stages import Stage
 from likeness.training.talking_set import TalkingSet
@@ -38,7 +40,9 @@ SHOWN = 4
 
 
 def source_of(folder: Path, generator: Generator, stages: Iterable[Stage]) -> Source:
-    """Open what `likeness testbed film` made, with people's portraits where stages want them.
+    """Open what `likeness testbed film` or `likeness corpus make` made.
+
+    Takes get people's portraits where stages want them; a corpus has them.
 
     Raises:
         LikenessError: the folder is nothing to learn from.
@@ -48,7 +52,12 @@ def source_of(folder: Path, generator: Generator, stages: Iterable[Stage]) -> So
         wanted = any(stage.auxiliary.identity for stage in stages)
         recogniser = TestbedRecogniser(own_weights("recogniser")) if wanted else None
         return BatchMaker(TalkingSet.load(folder), generator, recogniser)
-    raise LikenessError(f"{folder} holds no takes to learn from; make some with `testbed film`")
+    if (folder / DESCRIPTION).is_file():
+        return Corpus.open(folder, generator)
+    raise LikenessError(
+        f"{folder} holds no takes to learn from and is no corpus; make some with `likeness testbed "
+        "film`, or a corpus of films with `likeness corpus make`"
+    )
 
 
 def redrawn(generator: Generator, seed: int) -> Generator:

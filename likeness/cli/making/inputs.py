@@ -7,16 +7,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from likeness.cli.making.framing import Size, around_head, widest
 from likeness.cli.making.orders import Order
 from likeness.cli.making.settings import Making
 from likeness.model import GeneratorConfig, Request
 from likeness.model.encoders.audio import SAMPLE_RATE
 from likeness.rewards.faces import FaceFinder
+from likeness.rewards.framing import Size, around_head, widest
 from likeness.store.clip import Clip
 from likeness.store.errors import LikenessError
+from likeness.store.hiding import head_and_shoulders
 from likeness.store.media import decode, decode_audio
-from likeness.testbed.take import hidden_region
 
 _SHORTEST_GAP = 0.02  # seconds of speech that may lack without a word
 
@@ -174,12 +174,4 @@ def scene(path: Path, size: Size) -> tuple[np.ndarray, np.ndarray]:
     rgb = np.ascontiguousarray(picture[..., 2::-1])
     if picture.shape[2] == 4 and (picture[..., 3] == 0).any():
         return rgb, picture[..., 3] == 0
-    return rgb, _head_and_shoulders(*rgb.shape[:2])
-
-
-def _head_and_shoulders(height: int, width: int) -> np.ndarray:
-    side = min(height, width)
-    hidden = np.zeros((height, width), bool)
-    left = (width - side) // 2
-    hidden[height - side :, left : left + side] = hidden_region(side)
-    return hidden
+    return rgb, head_and_shoulders(*rgb.shape[:2])

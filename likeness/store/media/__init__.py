@@ -1,7 +1,7 @@
 """Media files in and out, with PyAV."""
 
 from likeness.store.media.probing import AudioInfo, MediaError, MediaInfo, VideoInfo, probe
-from likeness.store.media.reading import decode, decode_audio, iter_frames
+from likeness.store.media.reading import decode, decode_audio, iter_frames, soundtrack
 from likeness.store.media.writing import Film, encode, encode_bytes
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "encode_bytes",
     "iter_frames",
     "probe",
+    "soundtrack",
 ]

@@ -74,7 +74,7 @@ def decode(
     with opened(path) as container:
         stream = video_stream(container, path)
         rate = fps or frame_rate(stream, path)
-        zero, origin = origin_time(stream), origin_of(container)
+        origin = origin_of(container)
         if need_audio:
             audio_stream(container, path)
         has_audio = bool(container.streams.audio)
@@ -87,11 +87,28 @@ def decode(
         )
     audio = np.zeros(0, np.float32)
     if has_audio:
-        with opened(path) as container:
-            samples = round(len(picture) / rate * sample_rate)
-            heard = sound(container, path, sample_rate, zero + start, len(picture) / rate)
-            audio = np.pad(heard, (0, samples - len(heard)))
+        audio = soundtrack(path, len(picture) / rate, sample_rate=sample_rate, start=start)
     return Clip(frames=picture, fps=rate, audio=audio, sample_rate=sample_rate, origin=origin)
+
+
+def soundtrack(
+    path: str | Path, seconds: float, *, sample_rate: int = 16000, start: float = 0.0
+) -> np.ndarray:
+    """Read the sound that goes with a film's picture from ``start`` on.
+
+    Returns:
+        (samples,) float32 in [-1, 1], channels averaged, exactly as long as asked: it is cut
+        there, or goes on silent.
+
+    Raises:
+        MediaError: the file is missing, truncated, damaged, or has no picture or no sound.
+
+    """
+    path = Path(path)
+    with opened(path) as container:
+        begin = origin_time(video_stream(container, path)) + start
+        heard = sound(container, path, sample_rate, begin, seconds)
+    return np.pad(heard, (0, round(seconds * sample_rate) - len(heard)))
 
 
 def decode_audio(path: str | Path, sample_rate: int = 16000) -> np.ndarray:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from likeness.cli.loop.own.footage import Head
-from likeness.testbed.take import hidden_region
+from likeness.store.hiding import hidden_region
 from likeness.training.talking_set import TalkingSet
 
 WINDOW = 25

@@ -9,15 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from likeness.cli.loop.own.framing import fit_within, mouth_boxes, outside, steady_square
 from likeness.rewards.faces import FaceFinder, FaceTrack, interpolate
+from likeness.rewards.framing import fit_within, mouth_boxes, outside, steady_square
 from likeness.rewards.lipsync import SILENCE
 from likeness.store.clip import Clip
 from likeness.store.errors import LikenessError
-from likeness.store.media import MediaError, iter_frames, probe
-from likeness.store.media.pictures import origin_time
-from likeness.store.media.probing import opened, video_stream
-from likeness.store.media.sound import sound
+from likeness.store.media import MediaError, iter_frames, probe, soundtrack
 from likeness.store.weights import file_hash
 
 FPS = 25.0
@@ -95,10 +92,7 @@ def read(path: Path) -> Clip:
     if info.audio is None:
         raise FootageError(f"{path}: no sound in it; give a film with speech")
     frames = np.stack(list(_pictures(path)))
-    with opened(path) as container:
-        begin = origin_time(video_stream(container, path))
-        audio = sound(container, path, RATE, begin, len(frames) / FPS)
-    audio = np.pad(audio, (0, round(len(frames) / FPS * RATE) - len(audio)))
+    audio = soundtrack(path, len(frames) / FPS, sample_rate=RATE)
     if np.sqrt(np.mean(audio.astype(np.float64) ** 2)) < SILENCE:
         raise FootageError(f"{path}: silent, its sound stays below -60 dB; give a film with speech")
     return Clip(frames=frames, fps=FPS, audio=audio, sample_rate=RATE, origin=info.origin)
@@ -140,7 +134,7 @@ def head(name: str, path: Path, clip: Clip, track: FaceTrack, size: int) -> Head
             "give a film in which it stays in place"
         )
     cut = Clip(
-        frames=square.cut(clip.frames, size),
+        frames=square.cut(clip.frames, (size, size)),
         fps=clip.fps,
         audio=clip.audio,
         sample_rate=clip.sample_rate,
@@ -150,6 +144,6 @@ def head(name: str, path: Path, clip: Clip, track: FaceTrack, size: int) -> Head
     return Head(
         name=name,
         clip=cut,
-        boxes=square.boxes(interpolate(track), size),
-        mouths=square.boxes(mouth_boxes(track), size),
+        boxes=square.boxes(interpolate(track), (size, size)),
+        mouths=square.boxes(mouth_boxes(track), (size, size)),
     )

@@ -23,15 +23,15 @@ from likeness.cli.loop.own.division import (
 )
 from likeness.cli.loop.own.fitting import NAME
 from likeness.cli.loop.own.footage import FootageError, Head, find_face, head, read
-from likeness.cli.loop.own.people import looks, who_is_who
 from likeness.cli.loop.stage import condition_of
 from likeness.rewards.identity import IdentityReward
+from likeness.rewards.people import looks, who_is_who
 from likeness.rewards.sets import RewardSet
 from likeness.store.atomic import write_bytes
 from likeness.store.errors import LikenessError
+from likeness.store.hiding import hidden_region
 from likeness.store.progress import Progress, silent
 from likeness.store.workspace import Workspace
-from likeness.testbed.take import hidden_region
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

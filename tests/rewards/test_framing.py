@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from likeness.cli.making.framing import Window, around_head, widest
+from likeness.rewards.framing import Window, around_head, widest
 
 
 @pytest.mark.parametrize("picture", [(64, 64), (480, 640), (640, 480), (100, 37)])

@@ -1,11 +1,17 @@
-"""Pictures brought to the model's shape without being stretched."""
+"""Parts of a picture around a head, brought to the model's shape without being stretched."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
-from likeness.cli.loop.own.framing import CENTRE, HEIGHT_SHARE
+from likeness.rewards.faces import FaceTrack, interpolate
+
+HEIGHT_SHARE = 0.68  # of the square, taken by the face box; its width then is about one half
+CENTRE = (0.5, 0.52)  # of the face box in the square
+MOUTH = (1.25, 0.8)  # width and height of the mouth box, in distances between the mouth's corners
+BELOW = 0.1  # by how much of that distance the mouth box lies below the corners
 
 Size = tuple[int, int]  # height and width in pixels
 
@@ -42,6 +48,16 @@ class Window:
         scale = np.array([size[1] / self.width, size[0] / self.height] * 2)
         return ((boxes - corner) * scale).astype(np.float32)
 
+    def track(self, track: FaceTrack, size: Size) -> FaceTrack:
+        """Move a face's boxes and points of the picture into the window brought to ``size``."""
+        corner = np.array([self.left, self.top])
+        scale = np.array([size[1] / self.width, size[0] / self.height])
+        return replace(
+            track,
+            boxes=self.boxes(track.boxes, size),
+            five=((track.five - corner) * scale).astype(np.float32),
+        )
+
 
 def widest(picture: Size, shape: Size, centre: tuple[float, float] | None = None) -> Window:
     """Take as much of a picture as has the proportions of ``shape``.
@@ -72,3 +88,34 @@ def around_head(box: np.ndarray, shape: Size) -> Window:
         width=width,
         height=height,
     )
+
+
+def steady_square(track: FaceTrack) -> Window:
+    """Frame a clip's face by its median place and height; the track has a face somewhere."""
+    return around_head(np.nanmedian(track.boxes, axis=0), (1, 1))
+
+
+def outside(track: FaceTrack, window: Window) -> float:
+    """Share of frames whose face box is not wholly inside the window, 0..1."""
+    boxes = interpolate(track)
+    low = np.array([window.left, window.top])
+    high = low + np.array([window.width, window.height])
+    inside = (boxes[:, :2] >= low).all(1) & (boxes[:, 2:] <= high).all(1)
+    return float(1 - inside.mean())
+
+
+def mouth_boxes(track: FaceTrack) -> np.ndarray:
+    """Boxes around the mouth's corners, (T, 4); missing frames are filled in between."""
+    corners = track.five[:, 3:]
+    width = np.linalg.norm(corners[:, 1] - corners[:, 0], axis=1)
+    middle = corners.mean(axis=1) + np.stack([np.zeros_like(width), BELOW * width], axis=1)
+    half = np.stack([MOUTH[0] * width, MOUTH[1] * width], axis=1) / 2
+    boxes = np.concatenate([middle - half, middle + half], axis=1)
+    times, known = np.arange(len(boxes)), np.flatnonzero(track.found)
+    return np.stack([np.interp(times, known, boxes[known, k]) for k in range(4)], axis=1)
+
+
+def fit_within(width: int, height: int, longest: int) -> tuple[int, int]:
+    """Shrink a picture's size so that its longer side is at most ``longest`` pixels."""
+    scale = min(1.0, longest / max(width, height))
+    return max(1, math.floor(width * scale)), max(1, math.floor(height * scale))
