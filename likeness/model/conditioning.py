@@ -23,6 +23,9 @@ class Request:
         background: (H, W, 3) uint8 of the wanted scene.
         hidden: (H, W) True where the background is masked, that is where the person will be.
         prompt: caption of the wanted scene.
+        movement: (F, K) coefficients a video frame to be followed, in the units of the checkpoint's
+            scale; frames beyond their end and NaN ones are free. None for free movement.
+        manner: (F_any, K) coefficients of a clip whose way of moving is wanted, or None.
 
     """
 
@@ -32,6 +35,8 @@ class Request:
     background: np.ndarray
     hidden: np.ndarray
     prompt: str
+    movement: np.ndarray | None = None
+    manner: np.ndarray | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,6 +56,10 @@ class Conditioning:
         hidden_pixels: (B, H, W) bool, the same in pixels.
         motion: (B, C, M, h, w) latents of what went before, or None at a clip's beginning. The
             driving speech then starts at the first of these, with its last video frame.
+        movement: (B, T, size) normalised coefficients of the new latent frames, to be followed, or
+            None. NaN frames are free.
+        reference_movement: (B, T_any, size) of the reference or of another clip whose manner is
+            wanted, or None. NaN frames are left out.
 
     """
 
@@ -65,6 +74,8 @@ class Conditioning:
     hidden: Tensor
     hidden_pixels: Tensor
     motion: Tensor | None = None
+    movement: Tensor | None = None
+    reference_movement: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.text)
@@ -114,8 +125,12 @@ class Conditioning:
         audio: Tensor | None = None,
         reference: Tensor | None = None,
         reference_audio: Tensor | None = None,
+        reference_movement: Tensor | None = None,
     ) -> "Conditioning":
-        """Drop parts of the condition in the rows where a (B,) bool mask is True."""
+        """Drop parts of the condition in the rows where a (B,) bool mask is True.
+
+        The reference's movement goes with the reference, and can go alone.
+        """
         out = self
         if text is not None:
             out = replace(out, text=torch.where(text[:, None, None], self.empty_text, self.text))
@@ -123,6 +138,10 @@ class Conditioning:
             out = replace(out, audio=self.audio * ~audio[:, None, None])
         if reference is not None:
             out = replace(out, reference_keep=self.reference_keep & ~reference[:, None])
+        for rows in (reference, reference_movement):
+            if rows is not None and out.reference_movement is not None:
+                left = out.reference_movement.masked_fill(rows[:, None, None], torch.nan)
+                out = replace(out, reference_movement=left)
         if reference_audio is not None:
             keep = ~reference_audio[:, None, None]
             out = replace(out, reference_audio=self.reference_audio * keep)
