@@ -111,10 +111,12 @@ class Conditioning:
 
     @staticmethod
     def stack(parts: "list[Conditioning]") -> "Conditioning":
-        """Concatenate batches of one shape."""
+        """Concatenate batches of one shape; movement that some of them lack is free there."""
         joined: dict[str, Any] = {}
         for name in (f.name for f in fields(Conditioning)):
             rows = [getattr(part, name) for part in parts]
+            if "movement" in name:
+                rows = _filled(rows, [len(part) for part in parts])
             joined[name] = None if rows[0] is None else torch.cat(rows)
         return Conditioning(**joined)
 
@@ -157,6 +159,21 @@ class Conditioning:
     def all_rows(self, value: bool = True) -> Tensor:
         """Make a (B,) mask for :meth:`without`."""
         return torch.full((len(self),), value, device=self.text.device)
+
+
+def _filled(rows: list[Tensor | None], sizes: list[int]) -> list[Tensor | None]:
+    """Bring movements (B, T, size) to the longest T with frames of NaN; None where none is."""
+    given = [one for one in rows if one is not None]
+    if not given:
+        return rows
+    longest, size = max(one.shape[1] for one in given), given[0].shape[2]
+    filled: list[Tensor | None] = []
+    for one, batch in zip(rows, sizes, strict=True):
+        whole = given[0].new_full((batch, longest, size), torch.nan)
+        if one is not None:
+            whole[:, : one.shape[1]] = one
+        filled.append(whole)
+    return filled
 
 
 def anchored(cond: Conditioning, anchor: Tensor) -> Conditioning:

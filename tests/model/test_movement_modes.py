@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from likeness.model import Generator, ModelError
+from likeness.model import Conditioning, Generator, ModelError
 from likeness.model.encoders.movement import MovementScale
 from likeness.model.joint import Joint, JointTimes
 from likeness.model.long_video.making import LongVideo, LongVideoSettings
 from likeness.model.placement import Placement
 from likeness.model.sampling.joint import sample_joint
 from likeness.model.sampling.solvers import Guidance
+from likeness.model.weights.growing import with_movement_stream
 from likeness.testbed.scene import VOCABULARY
 
 NAMES = ("head_x", "head_y", "roll", "turn_x", "turn_y", "eyes", "mouth")
@@ -66,6 +67,21 @@ def test_conditions_carry_what_requests_ask_for(mover, request_of):
         mover.condition([request_of(0, movement=np.zeros((9, 5)))])
 
 
+def test_batches_with_and_without_movement_join(mover, request_of):
+    parts = [
+        mover.condition([request_of(0)]),
+        mover.condition([request_of(1, movement=coefficients(), manner=coefficients(9))]),
+        mover.condition([request_of(2, manner=coefficients(17))]),
+    ]
+    joined = Conditioning.stack(parts)
+    assert joined.movement is not None
+    assert joined.reference_movement is not None
+    assert joined.movement.isnan().any(-1).all(1).tolist() == [True, False, True]
+    lengths = joined.reference_movement.isfinite().all(-1).sum(1)
+    assert lengths.tolist() == [0, 3, 5]
+    assert Conditioning.stack(parts[:1] * 2).movement is None
+
+
 @torch.no_grad()
 def test_following_equals_the_joint_velocity_at_time_zero(mover, request_of):
     cond = mover.condition([request_of(0, movement=coefficients()), request_of(1)])
@@ -108,7 +124,7 @@ def test_cached_equals_uncached_with_a_manner(mover, request_of):
     noisy = Joint(latents=z, movement=m)
     shared = mover.joint_velocity(noisy, times, cond.each(2), shared=cache.each(2))
     anew = mover.joint_velocity(noisy, times, cond[torch.tensor([0, 0, 1, 1])])
-    torch.testing.assert_close(shared.pack(), anew.pack(), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(shared.pack(), anew.pack(), atol=1e-4, rtol=1e-4)
     without = cond.without(reference_movement=cond.all_rows())
     bare = replace(cond, reference_movement=None)
     pair = (mover.velocity(z[:2], times.latents[:2], c) for c in (without, bare))
@@ -125,7 +141,7 @@ def test_going_without_the_reference_goes_without_its_manner(mover, request_of):
     without = mover.velocity(z, t, cond.without(reference=cond.all_rows()))
     unseen = mover.encode_reference(cond).repeat([False])
     torch.testing.assert_close(
-        mover.velocity(z, t, cond, shared=unseen), without, atol=1e-5, rtol=1e-5
+        mover.velocity(z, t, cond, shared=unseen), without, atol=1e-4, rtol=1e-4
     )
 
 
@@ -226,3 +242,18 @@ def test_movement_of_another_length_is_refused(mover, request_of):
     short = replace(cond, movement=cond.movement[:, :4])
     with pytest.raises(ModelError, match="has 4 latent frames, the clip 7"):
         mover.velocity(state(mover, 1)[0], torch.ones(1), short)
+
+
+@torch.no_grad()
+def test_a_stream_can_be_added_and_changes_nothing_at_first(generator, mover, request_of):
+    grown = with_movement_stream(generator, tokens=3, scale=SCALE, seed=0)
+    asked = {"movement": coefficients(), "manner": coefficients(17)}
+    cond = grown.condition([request_of(0, **asked)])
+    z, t = state(grown, 1)[0], torch.full((1,), 0.6)
+    before = generator.velocity(z, t, generator.condition([request_of(0)]))
+    torch.testing.assert_close(grown.velocity(z, t, cond), before, atol=1e-6, rtol=1e-6)
+    assert grown.config.transformer["movement_tokens"] == 3
+    with pytest.raises(ModelError, match="on a generator without one"):
+        with_movement_stream(mover, tokens=1, scale=SCALE, seed=0)
+    with pytest.raises(ModelError, match="1 or more tokens"):
+        with_movement_stream(generator, tokens=0, scale=SCALE, seed=0)
