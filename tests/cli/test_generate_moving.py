@@ -17,6 +17,7 @@ from likeness.store.media import encode
 from likeness.testbed.cast import cast, take_of
 from likeness.testbed.scene import VOCABULARY
 
+REFUSED = 2
 QUICK = ["--steps", "1", "--audio-guidance", "1", "--reference-guidance", "1", "--no-provenance"]
 
 
@@ -63,7 +64,7 @@ def test_a_clip_follows_and_takes_a_manner(asked, checkpoint, nodding, tmp_path,
 
 def test_a_checkpoint_without_the_stream_refuses(asked, nodding, tmp_path, capsys):
     words = [str(tmp_path / "x.mp4"), *asked.options(follow=nodding, style=nodding), *QUICK]
-    assert run(["generate", *words]) == 1
+    assert run(["generate", *words]) == REFUSED
     told = capsys.readouterr().err
     assert "--follow and --style: this checkpoint has no movement stream" in told
     assert not (tmp_path / "x.mp4").exists()
@@ -74,7 +75,7 @@ def test_a_film_without_a_face_is_refused(asked, checkpoint, tmp_path, capsys):
     film = tmp_path / "empty.mp4"
     encode(replace(empty, frames=np.full_like(empty.frames, 128)), film)
     words = [str(tmp_path / "x.mp4"), *asked.options(follow=film), *QUICK]
-    assert run(["generate", *words, "--checkpoint", str(checkpoint)]) == 1
+    assert run(["generate", *words, "--checkpoint", str(checkpoint)]) == REFUSED
     assert "no face in any of" in capsys.readouterr().err
 
 

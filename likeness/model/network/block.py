@@ -15,6 +15,10 @@ from likeness.model.config import ModelError
 Rotary = tuple[Tensor, Tensor]
 KeyValue = tuple[Tensor, Tensor]
 
+GATE = 10.0
+"""Factor of the movement's gates: Adam opens them ten times as fast, and a clip begins to follow
+after a third of the steps (``tests/training/test_movement_times.py``: 50 and not 150)."""
+
 
 def rotate(x: Tensor, rotary: Rotary) -> Tensor:
     """Turn the interleaved pairs of (B, N, heads, head_dim) by Wan's rotary angles.
@@ -199,7 +203,7 @@ class AvatarBlock(nn.Module):
             if reference is not None:
                 reference, others = moving.split(reference, moving.reference)
                 parts.append(others)
-            beside = moving.attend(self.attn1, q, parts) * self.movement_gate
+            beside = moving.attend(self.attn1, q, parts) * (GATE * self.movement_gate)
         if reference is not None:
             k, v = torch.cat([k, reference[0]], 1), torch.cat([v, reference[1]], 1)
         out = attend(self.attn1, q, k, v, given.valid, beside)

@@ -129,10 +129,7 @@ def moving(own: Stream | None, reference: ReferenceCache | None) -> Moving | Non
     if reference is not None and reference.valid is not None:
         valid.append(reference.valid[:, reference.tokens - behind :] if behind else None)
     return Moving(
-        tokens=tokens,
-        frames=frames,
-        reference=behind,
-        valid=_joined(valid, (tokens, behind)),
+        tokens=tokens, frames=frames, reference=behind, valid=_joined(valid, (tokens, behind))
     )
 
 

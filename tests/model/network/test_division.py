@@ -10,6 +10,7 @@ import torch.distributed as dist
 from diffusers.models._modeling_parallel import ContextParallelConfig
 
 from likeness.model import ModelError
+from likeness.model.network.block import GATE
 from likeness.model.network.movement import MovementInput
 from likeness.model.network.streams import select
 from likeness.model.network.transformer import AvatarTransformer3DModel
@@ -44,6 +45,9 @@ def network() -> AvatarTransformer3DModel:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=chance) * 0.2)
+        for block in model.layers:
+            assert block.movement_gate is not None
+            block.movement_gate /= GATE
     return model
 
 

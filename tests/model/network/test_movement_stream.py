@@ -7,7 +7,7 @@ import torch
 from small_network import SMALL, avatar, inputs
 
 from likeness.model import ModelError
-from likeness.model.network.block import Moving
+from likeness.model.network.block import GATE, Moving
 from likeness.model.network.movement import MovementInput
 from likeness.model.network.streams import select
 from likeness.model.network.transformer import AvatarTransformer3DModel
@@ -16,7 +16,12 @@ SIZE = 28
 
 
 def moving(tokens: int = 2, seed: int = 0, **changes) -> AvatarTransformer3DModel:
-    return avatar(seed, movement_tokens=tokens, **changes)
+    model = avatar(seed, movement_tokens=tokens, **changes)
+    with torch.no_grad():
+        for block in model.layers:
+            assert block.movement_gate is not None
+            block.movement_gate /= GATE
+    return model
 
 
 def draw(*shape: int, seed: int = 1) -> torch.Tensor:
