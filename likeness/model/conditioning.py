@@ -115,7 +115,7 @@ class Conditioning:
         joined: dict[str, Any] = {}
         for name in (f.name for f in fields(Conditioning)):
             rows = [getattr(part, name) for part in parts]
-            if "movement" in name:
+            if "movement" in name and any(row is not None for row in rows):
                 rows = _filled(rows, [len(part) for part in parts])
             joined[name] = None if rows[0] is None else torch.cat(rows)
         return Conditioning(**joined)
@@ -161,13 +161,11 @@ class Conditioning:
         return torch.full((len(self),), value, device=self.text.device)
 
 
-def _filled(rows: list[Tensor | None], sizes: list[int]) -> list[Tensor | None]:
-    """Bring movements (B, T, size) to the longest T with frames of NaN; None where none is."""
+def _filled(rows: list[Tensor | None], sizes: list[int]) -> list[Tensor]:
+    """Bring movements (B, T, size), of which there is one, to the longest T with frames of NaN."""
     given = [one for one in rows if one is not None]
-    if not given:
-        return rows
     longest, size = max(one.shape[1] for one in given), given[0].shape[2]
-    filled: list[Tensor | None] = []
+    filled: list[Tensor] = []
     for one, batch in zip(rows, sizes, strict=True):
         whole = given[0].new_full((batch, longest, size), torch.nan)
         if one is not None:

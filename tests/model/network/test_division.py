@@ -47,7 +47,7 @@ def network() -> AvatarTransformer3DModel:
             parameter.copy_(torch.randn(parameter.shape, generator=chance) * 0.2)
         for block in model.layers:
             assert block.movement_gate is not None
-            block.movement_gate /= GATE
+            block.movement_gate.div_(GATE)
     return model
 
 

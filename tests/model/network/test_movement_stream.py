@@ -20,7 +20,7 @@ def moving(tokens: int = 2, seed: int = 0, **changes) -> AvatarTransformer3DMode
     with torch.no_grad():
         for block in model.layers:
             assert block.movement_gate is not None
-            block.movement_gate /= GATE
+            block.movement_gate.div_(GATE)
     return model
 
 
