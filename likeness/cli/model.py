@@ -103,7 +103,7 @@ def _print_tokens(told: "Description") -> None:
 
 def _print_parameters(told: "Description") -> None:
     say("\nparameters")
-    for title, wan in (("Wan2.1's", True), ("added by TAVR", False)):
+    for title, wan in (("Wan2.1's", True), ("added to these", False)):
         parts = [part for part in told.parameters if part.wan == wan]
         for part in parts:
             say(f"    {part.name:<22}{part.parameters:>16,}")
