@@ -48,11 +48,17 @@ def generate(
     reference_start: Annotated[
         float, typer.Option(help="Seconds into the reference to look from.", min=0)
     ] = 0.0,
+    follow: Annotated[
+        Path | None, typer.Option(help="A video whose movement the clip is to follow.")
+    ] = None,
+    style: Annotated[
+        Path | None, typer.Option(help="A video of somebody whose way of moving it is to take.")
+    ] = None,
     table: Annotated[
         Path | None,
         typer.Option(
             help="Make a clip of each row instead: CSV or Parquet with the columns reference, "
-            "audio, background and, if wanted, prompt, seed, name, reference_start."
+            "audio, background and, if wanted, prompt, seed, name, reference_start, follow, style."
         ),
     ] = None,
     folder: Annotated[
@@ -156,7 +162,8 @@ def generate(
         attention_backend=attention_backend,
     )
     if table is not None:
-        if folder is None or out or reference or audio or background or prompt or reference_start:
+        asked = (out, reference, audio, background, prompt, reference_start, follow, style)
+        if folder is None or any(asked):
             raise typer.BadParameter(
                 "--table goes with --out FOLDER and without OUT; its columns say what is asked for"
             )
@@ -176,6 +183,8 @@ def generate(
         prompt=prompt,
         seed=seed,
         reference_start=reference_start,
+        follow=follow,
+        style=style,
     )
     _one(order, making, devices, as_json)
 

@@ -36,6 +36,9 @@ def describe(
     motion_latents: Annotated[
         int, typer.Option(help="Latent frames of the previous clip; 2 in TAVR's longer videos.")
     ] = 0,
+    movement_tokens: Annotated[
+        int, typer.Option(help="Of a latent frame in the movement stream; 0 for none.")
+    ] = 0,
     gpu: Annotated[str, typer.Option(help="Whose roofline: h200, h100, a100 and others.")] = "h200",
     as_json: AsJson = False,
 ) -> None:
@@ -52,6 +55,9 @@ def describe(
     config = replace(
         preset_named(preset), **{name: n for name, n in asked.items() if n is not None}
     )
+    if movement_tokens:
+        transformer = {**config.transformer, "movement_tokens": movement_tokens}
+        config = replace(config, transformer=transformer)
     streams = Streams.of(
         config,
         reference_frames=ref_frames,
@@ -89,12 +95,15 @@ def _print_tokens(told: "Description") -> None:
         f"  {'reference':<24}{streams.reference:>16,}  of {streams.reference_before:,} before "
         f"selection, {streams.reference_frames} latent frames"
     )
+    if streams.movement:
+        say(f"  {'movement':<24}{streams.movement:>16,}  of the target's latent frames")
+        say(f"  {'reference movement':<24}{streams.reference_movement:>16,}  of the reference's")
     say(f"  {'total':<24}{streams.total:>16,}")
 
 
 def _print_parameters(told: "Description") -> None:
     say("\nparameters")
-    for title, wan in (("Wan2.1's", True), ("added by TAVR", False)):
+    for title, wan in (("Wan2.1's", True), ("added to these", False)):
         parts = [part for part in told.parameters if part.wan == wan]
         for part in parts:
             say(f"    {part.name:<22}{part.parameters:>16,}")

@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 
-from likeness.model.config import GeneratorConfig, ModelError
+from likeness.model.config import MOVEMENT_SIZE, GeneratorConfig, ModelError
 from likeness.model.encoders.audio import LogMel
 from likeness.model.encoders.codec import TinyCodec
 from likeness.model.encoders.interfaces import Codec, SpeechEncoder
+from likeness.model.encoders.movement import MovementScale
 from likeness.model.encoders.text import PLACE as TEXT_PLACE
 from likeness.model.encoders.text import TextEncoder
 from likeness.model.encoders.wan_codec import WanCodec
@@ -24,11 +25,12 @@ SPEECH: dict[str, type[SpeechEncoder]] = {"log_mel": LogMel, "wav2vec2": Wav2Vec
 
 @dataclass(frozen=True, kw_only=True)
 class Components:
-    """Codec, text encoder and speech encoder of a generator."""
+    """Codec, text encoder and speech encoder of a generator, and the scale of movement, if any."""
 
     codec: Codec
     text: TextEncoder
     speech: SpeechEncoder
+    movement: MovementScale | None = None
 
     @classmethod
     def load(cls, folder: Path, config: GeneratorConfig) -> "Components":
@@ -45,17 +47,20 @@ class Components:
             codec=codec.load(folder / codec.place),
             text=TextEncoder.load(folder / TEXT_PLACE),
             speech=speech.load(folder / (speech.place or ".")),
+            movement=MovementScale.load(folder / MovementScale.place) if config.moves else None,
         )
-        sizes = (
+        sizes = [
             (codec.place, "in_channels", made.codec.channels),
             (TEXT_PLACE, "text_dim", made.text.model.config.d_model),
             (speech.place, "audio_dim", made.speech.width(config.fps)),
-        )
+        ]
+        if made.movement is not None:
+            sizes.append((MovementScale.place, "movement_size", made.movement.size))
         for place, name, size in sizes:
-            if size != config.transformer[name]:
+            if size != (taken := config.transformer.get(name, MOVEMENT_SIZE)):
                 raise ModelError(
                     f"{folder}: {place or config.speech} gives {size} numbers, the transformer's "
-                    f"{name} is {config.transformer[name]}: bring the one that it was trained with"
+                    f"{name} is {taken}: bring the one that it was trained with"
                 )
         return made
 
@@ -65,6 +70,8 @@ class Components:
         self.text.save(folder / TEXT_PLACE)
         if self.speech.place is not None:
             self.speech.save(folder / self.speech.place)
+        if self.movement is not None:
+            self.movement.save(folder / self.movement.place)
 
 
 def checkpoint_folder(path: str | Path) -> Path:

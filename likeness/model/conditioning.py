@@ -23,6 +23,9 @@ class Request:
         background: (H, W, 3) uint8 of the wanted scene.
         hidden: (H, W) True where the background is masked, that is where the person will be.
         prompt: caption of the wanted scene.
+        movement: (F, K) coefficients a video frame to be followed, in the units of the checkpoint's
+            scale; frames beyond their end and NaN ones are free. None for free movement.
+        manner: (F_any, K) coefficients of a clip whose way of moving is wanted, or None.
 
     """
 
@@ -32,6 +35,8 @@ class Request:
     background: np.ndarray
     hidden: np.ndarray
     prompt: str
+    movement: np.ndarray | None = None
+    manner: np.ndarray | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,6 +56,10 @@ class Conditioning:
         hidden_pixels: (B, H, W) bool, the same in pixels.
         motion: (B, C, M, h, w) latents of what went before, or None at a clip's beginning. The
             driving speech then starts at the first of these, with its last video frame.
+        movement: (B, T, size) normalised coefficients of the new latent frames, to be followed, or
+            None. NaN frames are free.
+        reference_movement: (B, T_any, size) of the reference or of another clip whose manner is
+            wanted, or None. NaN frames are left out.
 
     """
 
@@ -65,6 +74,8 @@ class Conditioning:
     hidden: Tensor
     hidden_pixels: Tensor
     motion: Tensor | None = None
+    movement: Tensor | None = None
+    reference_movement: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.text)
@@ -100,10 +111,12 @@ class Conditioning:
 
     @staticmethod
     def stack(parts: "list[Conditioning]") -> "Conditioning":
-        """Concatenate batches of one shape."""
+        """Concatenate batches of one shape; movement that some of them lack is free there."""
         joined: dict[str, Any] = {}
         for name in (f.name for f in fields(Conditioning)):
             rows = [getattr(part, name) for part in parts]
+            if "movement" in name and any(row is not None for row in rows):
+                rows = _filled(rows, [len(part) for part in parts])
             joined[name] = None if rows[0] is None else torch.cat(rows)
         return Conditioning(**joined)
 
@@ -114,8 +127,12 @@ class Conditioning:
         audio: Tensor | None = None,
         reference: Tensor | None = None,
         reference_audio: Tensor | None = None,
+        reference_movement: Tensor | None = None,
     ) -> "Conditioning":
-        """Drop parts of the condition in the rows where a (B,) bool mask is True."""
+        """Drop parts of the condition in the rows where a (B,) bool mask is True.
+
+        The reference's movement goes with the reference, and can go alone.
+        """
         out = self
         if text is not None:
             out = replace(out, text=torch.where(text[:, None, None], self.empty_text, self.text))
@@ -123,6 +140,10 @@ class Conditioning:
             out = replace(out, audio=self.audio * ~audio[:, None, None])
         if reference is not None:
             out = replace(out, reference_keep=self.reference_keep & ~reference[:, None])
+        for rows in (reference, reference_movement):
+            if rows is not None and out.reference_movement is not None:
+                left = out.reference_movement.masked_fill(rows[:, None, None], torch.nan)
+                out = replace(out, reference_movement=left)
         if reference_audio is not None:
             keep = ~reference_audio[:, None, None]
             out = replace(out, reference_audio=self.reference_audio * keep)
@@ -138,6 +159,19 @@ class Conditioning:
     def all_rows(self, value: bool = True) -> Tensor:
         """Make a (B,) mask for :meth:`without`."""
         return torch.full((len(self),), value, device=self.text.device)
+
+
+def _filled(rows: list[Tensor | None], sizes: list[int]) -> list[Tensor]:
+    """Bring movements (B, T, size), of which there is one, to the longest T with frames of NaN."""
+    given = [one for one in rows if one is not None]
+    longest, size = max(one.shape[1] for one in given), given[0].shape[2]
+    filled: list[Tensor] = []
+    for one, batch in zip(rows, sizes, strict=True):
+        whole = given[0].new_full((batch, longest, size), torch.nan)
+        if one is not None:
+            whole[:, : one.shape[1]] = one
+        filled.append(whole)
+    return filled
 
 
 def anchored(cond: Conditioning, anchor: Tensor) -> Conditioning:

@@ -8,6 +8,8 @@ from likeness.store.errors import LikenessError
 
 MOST_REFERENCE_FRAMES = 48  # at inference (TAVR, section 4.1)
 
+MOVEMENT_SIZE = 28  # numbers of a latent frame: 7 coefficients of each of its 4 video frames
+
 
 class ModelError(LikenessError):
     """The generator can't do what was asked, or its files are not what they should be."""
@@ -98,6 +100,11 @@ class GeneratorConfig:
     def token_size(self) -> tuple[int, int]:
         """Rows and columns of tokens of a frame."""
         return self.height // 16, self.width // 16
+
+    @property
+    def moves(self) -> bool:
+        """Whether the transformer has a movement stream."""
+        return self.transformer.get("movement_tokens", 0) > 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain form for JSON."""

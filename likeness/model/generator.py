@@ -1,6 +1,7 @@
 """The generator: codec, text encoder and transformer behind one door."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,11 @@ from likeness.model.config import GeneratorConfig, ModelError
 from likeness.model.encoders.audio import LogMel
 from likeness.model.encoders.codec import CodecConfig, TinyCodec
 from likeness.model.encoders.encoding import encode_requests, finite, to_pixels, to_signed
+from likeness.model.encoders.following import with_movement
 from likeness.model.encoders.interfaces import Codec, SpeechEncoder
+from likeness.model.encoders.movement import MovementScale
 from likeness.model.encoders.text import TextEncoder
-from likeness.model.network.streams import select
+from likeness.model.joint import Joined
 from likeness.model.network.transformer import AvatarTransformer3DModel, ReferenceCache
 from likeness.model.sampling.settings import SamplerSettings
 from likeness.model.sampling.solvers import Time, Velocity, seeded_noise, shifted_times
@@ -32,8 +35,10 @@ from likeness.model.sampling.stochastic import StochasticSampler, Trajectory, ro
 from likeness.model.weights.loading import save_transformer, transformer_of
 from likeness.store.progress import Progress, silent
 
+Field = Callable[..., Tensor]  # (z_t, t (B,), cond, shared=) -> velocity
 
-class Generator(Adapted):
+
+class Generator(Adapted, Joined):
     """Makes clips of a person from a reference video.
 
     Latents are (B, C, T, h, w) float32; the flow is z_t = (1 - t) z_0 + t * noise with velocity
@@ -47,12 +52,14 @@ class Generator(Adapted):
         codec: Codec,
         text: TextEncoder,
         speech: SpeechEncoder | None = None,
+        movement: MovementScale | None = None,
     ) -> None:
         self.config = config
         self.transformer = transformer
         self.codec = codec
         self.text = text
         self.speech: SpeechEncoder = LogMel() if speech is None else speech
+        self.movement = movement
 
     @classmethod
     def draw(
@@ -80,7 +87,7 @@ class Generator(Adapted):
         config = read_config(folder)
         parts = Components.load(folder, config)
         transformer = transformer_of(folder, config)
-        return cls(config, transformer, parts.codec, parts.text, parts.speech)
+        return cls(config, transformer, parts.codec, parts.text, parts.speech, parts.movement)
 
     def save(self, folder: Path) -> None:
         """Write the checkpoint into ``folder``; one with adapters is refused.
@@ -89,10 +96,20 @@ class Generator(Adapted):
         """
         if getattr(self.transformer, "peft_config", None):
             raise ModelError("a checkpoint is saved without adapters; keep those by lora_state()")
+        if self.config.moves and self.movement is None:
+            raise ModelError("the movement stream has no scale: fit one (MovementScale.fit) first")
         folder.mkdir(parents=True, exist_ok=True)
         save_transformer(self.transformer, folder)
         write_config(self.config, folder)
-        Components(codec=self.codec, text=self.text, speech=self.speech).save(folder)
+        Components(
+            codec=self.codec, text=self.text, speech=self.speech, movement=self.movement
+        ).save(folder)
+
+    def with_transformer(self, transformer: AvatarTransformer3DModel) -> "Generator":
+        """Give the same generator another transformer, as it is; all else is shared."""
+        other = copy(self)
+        other.transformer = transformer
+        return other
 
     @property
     def hash(self) -> str:
@@ -131,41 +148,18 @@ class Generator(Adapted):
         changes: dict[str, Any] = {k: v for k, v in asked.items() if v is not None}
         config = replace(self.config, **changes)
         cond = encode_requests(requests, config, self.codec, self.text, self.speech)
+        cond = with_movement(cond, requests, self.movement)
         return cond.to(self.transformer.device)
-
-    @property
-    def _dtype(self) -> torch.dtype:
-        """The type that the transformer works in; what it keeps in float32 is its own affair."""
-        return self.transformer.patch_embedding.weight.dtype
-
-    def encode_reference(self, cond: Conditioning) -> ReferenceCache:
-        """Run the reference stream once; the result serves all steps and guidance branches."""
-        cond = cond.in_type(self._dtype)
-        return self.transformer.encode_reference(
-            cond.reference, select(cond.reference_keep), cond.empty_text, cond.reference_audio
-        )
 
     def velocity(
         self, z_t: Tensor, t: Tensor, cond: Conditioning, *, shared: ReferenceCache | None = None
     ) -> Tensor:
         """Velocity at z_t (B, C, T, h, w) and t (B,) in 0..1; differentiable.
 
-        ``shared`` is what :meth:`encode_reference` gave for the same conditions and weights.
+        Movement in the conditions is followed. ``shared`` is what :meth:`encode_reference` gave for
+        the same conditions and weights.
         """
-        reference = self.encode_reference(cond) if shared is None else shared
-        cond = cond.in_type(self._dtype)
-        out = self.transformer(
-            z_t.to(self._dtype),
-            t * 1000,
-            cond.text,
-            audio=cond.audio,
-            background=(cond.background, select(cond.background_keep)),
-            reference=reference,
-            motion=cond.motion,
-        ).to(z_t)
-        if self.config.prediction == "velocity":
-            return out
-        return (z_t - out) / t.clamp_min(1e-3).view(-1, 1, 1, 1, 1)
+        return self.predict(z_t, t, cond, shared=shared)[0]
 
     def guided_velocity(
         self,
@@ -174,12 +168,14 @@ class Generator(Adapted):
         *,
         each: int = 1,
         shared: ReferenceCache | None = None,
+        field: Field | None = None,
     ) -> Velocity:
         """Velocity under guidance as a function of z_t and t, as samplers call it; differentiable.
 
         The reference is encoded here, once for ``each`` rows a condition: ask again when the
-        weights have changed.
+        weights have changed. ``field`` is what is guided: :meth:`velocity` by default.
         """
+        field = field or self.velocity
         guidance = settings.guidance
         cache = self.encode_reference(cond) if shared is None else shared
         cache, cond = cache.each(each), cond.each(each)
@@ -194,8 +190,8 @@ class Generator(Adapted):
             found: dict[str, Tensor] = {}
             times = torch.as_tensor(t, dtype=z.dtype, device=z.device).expand(len(z))
             for group, batch, one in batches:
-                rows = z.repeat(len(group), 1, 1, 1, 1)
-                v = self.velocity(rows, times.repeat(len(group)), batch, shared=one)
+                rows = z.repeat(len(group), *[1] * (z.dim() - 1))
+                v = field(rows, times.repeat(len(group)), batch, shared=one)
                 found.update(zip(group, v.chunk(len(group)), strict=True))
             return guidance.combine(found)
 
@@ -223,7 +219,7 @@ class Generator(Adapted):
                 cond, seeds=seeds, settings=settings, shared=shared, progress=progress
             )
             return made.latents[-1]
-        noise = self._noise(cond, seeds)
+        noise = self.noise(cond, seeds)
         each = len(seeds) // len(cond)
         velocity = self.guided_velocity(cond, settings, each=each, shared=shared)
         return method(
@@ -255,7 +251,7 @@ class Generator(Adapted):
         method = settings.method
         if not isinstance(method, StochasticSampler):
             raise ModelError(f"a rollout needs a stochastic sampler, got {settings.sampler!r}")
-        noise = self._noise(cond, seeds)
+        noise = self.noise(cond, seeds)
         return rollout(
             self.guided_velocity(cond, settings, each=len(seeds) // len(cond), shared=shared),
             noise,
@@ -265,7 +261,8 @@ class Generator(Adapted):
             progress=progress,
         )
 
-    def _noise(self, cond: Conditioning, seeds: list[int]) -> Tensor:
+    def noise(self, cond: Conditioning, seeds: list[int]) -> Tensor:
+        """Draw what the latents of these conditions start from, one or more seeds a condition."""
         if not seeds or len(seeds) % len(cond):
             raise ModelError(
                 f"{len(cond)} conditions need as many seeds or a multiple, got {len(seeds)}"

@@ -12,6 +12,7 @@ SILENCE = 1e-3
 QUICK_HZ = 3.0
 SHORTEST_LOOP = 4
 LAGS = range(-2, 3)
+COEFFICIENTS = ("head_x", "head_y", "roll", "turn_x", "turn_y", "eyes", "mouth")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,6 +105,22 @@ def measure(points: np.ndarray, layout: Layout, clip: Clip) -> Movement:
         loudness=loudness(clip),
         fps=clip.fps,
     )
+
+
+def coefficients(movement: Movement) -> np.ndarray:
+    """Give the movement frame by frame as (T, 7) float32, in the order of COEFFICIENTS.
+
+    What the generator's movement stream takes. Where the face stands in the frame, how it is built
+    and how far its eyes are open at rest are no movement: head, turn and eyes are told from their
+    median over the clip, so that one person's can be given to another. Roll and mouth have a rest
+    of their own, upright and shut.
+    """
+    rows = np.concatenate(
+        [movement.head, movement.turn, movement.eyes[:, None], movement.mouth[:, None]], axis=1
+    )
+    rest = np.median(rows, axis=0)
+    rest[[COEFFICIENTS.index("roll"), COEFFICIENTS.index("mouth")]] = 0
+    return (rows - rest).astype(np.float32)
 
 
 def eye_opening(points: np.ndarray, layout: Layout) -> np.ndarray:

@@ -224,13 +224,7 @@ class Learner:
         transformer = AvatarTransformer3DModel(**generator.config.transformer)
         if self.crew.leads:
             transformer.load_state_dict(weights)
-        return Generator(
-            generator.config,
-            transformer.eval().requires_grad_(False),
-            generator.codec,
-            generator.text,
-            generator.speech,
-        )
+        return generator.with_transformer(transformer.eval().requires_grad_(False))
 
     def save_average(self, path: Path) -> None:
         """Write the averaged weights in full precision; all processes must call this."""

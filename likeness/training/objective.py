@@ -83,7 +83,7 @@ def frozen_copy(generator: Generator) -> Generator:
     transformer.load_state_dict(generator.transformer.state_dict())
     still = transformer.eval().requires_grad_(False)
     nn.Module.to(still, generator.transformer.device)
-    return Generator(generator.config, still, generator.codec, generator.text, generator.speech)
+    return generator.with_transformer(still)
 
 
 def total(terms: dict[str, Tensor]) -> Tensor:

@@ -57,7 +57,7 @@ def test_size_length_and_gpu_are_options(capsys):
 def test_the_table_of_every_preset(preset, capsys):
     assert run(["model", "describe", "--preset", preset, "--ref-frames", "17"]) == 0
     told = capsys.readouterr().out
-    for row in ("target", "before selection", "Wan2.1's", "added by TAVR", "a layer", "roofline"):
+    for row in ("target", "before selection", "Wan2.1's", "added to these", "a layer", "roofline"):
         assert row in told
     assert max(map(len, told.splitlines())) <= 120
 

@@ -65,9 +65,7 @@ def redrawn(generator: Generator, seed: int) -> Generator:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         transformer = AvatarTransformer3DModel(**generator.config.transformer)
-    return Generator(
-        generator.config, transformer.eval(), generator.codec, generator.text, generator.speech
-    )
+    return generator.with_transformer(transformer.eval())
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -13,6 +13,7 @@ import torch
 from likeness.cli.making.export import export, note_of, write_note
 from likeness.cli.making.inputs import Read, read
 from likeness.cli.making.long_take import LongTake
+from likeness.cli.making.moving import moved
 from likeness.cli.making.orders import Order, digest
 from likeness.cli.making.settings import Making
 from likeness.model import Conditioning, Generator
@@ -75,7 +76,8 @@ class Maker:
 
     def read(self, order: Order) -> Read:
         """Read an order's files; raises a LikenessError where it can't be followed."""
-        return read(order, self._making, self._generator.config, self._rewards.faces)
+        one = read(order, self._making, self._generator.config, self._rewards.faces)
+        return moved(one, self._generator, self._rewards)
 
     def make(self, orders: list[Read], progress: Progress = silent) -> list[dict[str, Any]]:
         """Generate a batch and write its clips; return their notes."""
@@ -190,6 +192,7 @@ class Maker:
             "background": str(order.background),
             "prompt": order.prompt,
             "reference_start": order.reference_start,
+            **{name: str(path) for name, path in order.moving.items()},
             **self._facts,
             "notes": list(one.notes),
         }

@@ -16,7 +16,8 @@ from likeness.store.sheets import from_sheet, read_sheet
 from likeness.store.weights import file_hash
 
 NEEDED = ("reference", "audio", "background")
-OPTIONAL = ("prompt", "seed", "name", "reference_start")
+MOVING = ("follow", "style")
+OPTIONAL = ("prompt", "seed", "name", "reference_start", *MOVING)
 _NAME = re.compile(r"[\w][\w .+-]{0,120}")
 
 
@@ -36,6 +37,8 @@ class Order:
         prompt: scene and clothes in words.
         seed: of the noise.
         reference_start: seconds into the reference from which on it is looked at.
+        follow: film whose movement the clip is to follow.
+        style: film of somebody whose way of moving the clip is to take.
 
     """
 
@@ -46,6 +49,8 @@ class Order:
     prompt: str = ""
     seed: int = 0
     reference_start: float = 0.0
+    follow: Path | None = None
+    style: Path | None = None
 
     @property
     def condition(self) -> str:
@@ -55,13 +60,21 @@ class Order:
             OrderError: a file is missing.
 
         """
+        moving = {name: _content(path) for name, path in self.moving.items()}
         return digest(
             {
                 **{name: _content(getattr(self, name)) for name in NEEDED},
+                **moving,
                 "prompt": self.prompt,
                 "reference_start": self.reference_start,
             }
         )
+
+    @property
+    def moving(self) -> dict[str, Path]:
+        """What is given of `follow` and `style`."""
+        given = {name: getattr(self, name) for name in MOVING}
+        return {name: path for name, path in given.items() if path is not None}
 
 
 def digest(facts: Mapping[str, Any]) -> str:
@@ -114,7 +127,7 @@ def _order(row: Mapping[str, Any], index: int, table: Path, folder: Path, seed: 
         raise OrderError(f"{where}: a start is 0 s or more and a seed whole, got {start} and {own}")
     return Order(
         out=folder / f"{name}.mp4",
-        **{column: from_sheet(str(row[column]), table) for column in NEEDED},
+        **{name: from_sheet(str(row[name]), table) for name in (*NEEDED, *MOVING) if name in row},
         prompt=str(row.get("prompt", "")),
         seed=int(own),
         reference_start=start,

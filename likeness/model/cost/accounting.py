@@ -23,6 +23,7 @@ class Sizes:
     Attributes:
         dim: width of a token.
         patch, patch_out: latent values that a token takes in and gives out.
+        movement: tokens of a latent frame's movement, of ``movement_size`` numbers together.
 
     """
 
@@ -35,6 +36,8 @@ class Sizes:
     audio: int
     audio_context: int
     time: int
+    movement: int = 0
+    movement_size: int = 0
 
     @classmethod
     def of(cls, arguments: Mapping[str, Any]) -> "Sizes":
@@ -50,6 +53,8 @@ class Sizes:
             audio=arguments["audio_dim"],
             audio_context=arguments["audio_context"],
             time=arguments["freq_dim"],
+            movement=arguments["movement_tokens"],
+            movement_size=arguments["movement_size"],
         )
 
     @property
@@ -100,19 +105,24 @@ def cross_attention(dim: int, queries: int, given: int, seen: int) -> int:
 
 
 def target_layer(sizes: Sizes, streams: Streams) -> LayerFlops:
-    """Count a block over target, motion and background: what every denoising step pays.
+    """Count a block over target, motion, background and movement: what each denoising step pays.
 
-    With n = N_t + N_m + N_bg queries: self-attention 8 n d^2 + 4 n (n + N_ref) d (TAVR eq. 2, first
-    call), text 4 (n + L_text) d^2 + 4 n L_text d, feed-forward 4 n d d_ffn. Audio is heard frame by
-    frame (eq. 3-5) by target and motion alone.
+    With n = N_t + N_m + N_bg + N_mov queries: self-attention 8 n d^2 + 4 n (n + N_ref) d (TAVR
+    eq. 2, first call; the movement's own softmax adds no more), text 4 (n + L_text) d^2 + 4 n
+    L_text d, feed-forward 4 n d d_ffn. Audio is heard frame by frame (eq. 3-5) by all but the
+    background; for the movement it is projected once more.
     """
     d, n = sizes.dim, streams.queries
     heard = streams.target + streams.motion
     frames = streams.target_frames + streams.motion_frames
+    slots = sizes.audio_tokens
+    audio = cross_attention(d, heard, frames * slots, slots)
+    if streams.movement:
+        audio += cross_attention(d, streams.movement, streams.target_frames * slots, slots)
     return LayerFlops(
-        self_attention=8 * n * d**2 + attention(d, n, n + streams.reference),
+        self_attention=8 * n * d**2 + attention(d, n, n + streams.context),
         text_attention=cross_attention(d, n, streams.text, streams.text),
-        audio_attention=cross_attention(d, heard, frames * sizes.audio_tokens, sizes.audio_tokens),
+        audio_attention=audio,
         feed_forward=4 * n * d * sizes.ffn,
     )
 
@@ -120,10 +130,11 @@ def target_layer(sizes: Sizes, streams: Streams) -> LayerFlops:
 def reference_layer(sizes: Sizes, streams: Streams) -> LayerFlops:
     """Count a block over the reference: paid once a clip, thanks to the cache.
 
-    Self-attention is 8 N_ref d^2 + 4 N_ref^2 d (TAVR eq. 2, second call). A reference token hears
+    Self-attention is 8 N_ref d^2 + 4 N_ref^2 d (TAVR eq. 2, second call), those of its movement
+    counted in. A reference token hears
     its own frame by a mask, so it is compared with the audio of all T_ref frames.
     """
-    d, n = sizes.dim, streams.reference
+    d, n = sizes.dim, streams.context
     heard = streams.reference_frames * sizes.audio_tokens
     return LayerFlops(
         self_attention=8 * n * d**2 + attention(d, n, n),
@@ -158,16 +169,17 @@ def target_forward(sizes: Sizes, streams: Streams, *, frames: int) -> int:
     """Count a forward over the noisy clip, one guidance branch: blocks, embedders and head.
 
     Patches are embedded before selection; conditions are embedded for two noise levels, the
-    target's and that of the clean background. ``frames`` are the video frames whose speech is
-    heard.
+    target's and that of the clean background, and for the movement's if there is any. ``frames``
+    are the video frames whose speech is heard.
     """
     patches = streams.target + streams.motion + streams.background_before
     return (
         sizes.layers * target_layer(sizes, streams).total
         + 2 * patches * sizes.patch * sizes.dim
-        + 2 * _conditions(sizes, streams)
+        + (3 if streams.movement else 2) * _conditions(sizes, streams)
         + _audio(sizes, frames)
         + 2 * streams.target * sizes.dim * sizes.patch_out
+        + 4 * streams.movement * sizes.dim * sizes.movement_size
     )
 
 
@@ -176,6 +188,7 @@ def reference_forward(sizes: Sizes, streams: Streams, *, frames: int) -> int:
     return (
         sizes.layers * reference_layer(sizes, streams).total
         + 2 * streams.reference_before * sizes.patch * sizes.dim
+        + 2 * streams.reference_movement * sizes.dim * sizes.movement_size
         + _conditions(sizes, streams)
         + _audio(sizes, frames)
     )
@@ -183,7 +196,7 @@ def reference_forward(sizes: Sizes, streams: Streams, *, frames: int) -> int:
 
 def cache_bytes(sizes: Sizes, streams: Streams) -> int:
     """Bytes of the reference's keys and values in one layer, in bf16: 2 N_ref d values."""
-    return 2 * streams.reference * sizes.dim * HALF_PRECISION
+    return 2 * streams.context * sizes.dim * HALF_PRECISION
 
 
 def layer_bytes(sizes: Sizes, streams: Streams, *, parameters: int) -> int:

@@ -7,9 +7,17 @@ from accelerate import init_empty_weights
 from likeness.model.config import GeneratorConfig
 from likeness.model.network.transformer import AvatarTransformer3DModel
 
-ADDED = ("audio_embedder.", "stream_embedding", "attn_audio.", "norm_audio.", "refiner.")
+ADDED = (
+    "audio_embedder.",
+    "stream_embedding",
+    "attn_audio.",
+    "norm_audio.",
+    "refiner.",
+    "movement",
+)
 
 _PARTS = (  # the first that a name contains is its part
+    ("movement", "movement stream"),
     ("audio_embedder.", "audio embedder"),
     ("attn_audio.", "audio cross-attention"),
     ("norm_audio.", "audio cross-attention"),

@@ -22,6 +22,8 @@ class Streams:
         background: kept ones of the `background_before` of one latent frame.
         reference: kept ones of the `reference_before` of `reference_frames` latent frames.
         text: of a prompt.
+        movement, reference_movement: of the movement stream, for the target's and the reference's
+            latent frames; 0 without it.
 
     """
 
@@ -35,6 +37,8 @@ class Streams:
     reference_before: int
     reference_frames: int
     text: int
+    movement: int = 0
+    reference_movement: int = 0
 
     @classmethod
     def of(
@@ -78,6 +82,7 @@ class Streams:
             )
         frame = math.prod(config.token_size)
         reference_before = latent_frames(reference_frames) * frame
+        moving = config.transformer.get("movement_tokens", 0)
         return cls(
             target=config.latent_frames * frame,
             target_frames=config.latent_frames,
@@ -89,14 +94,21 @@ class Streams:
             reference_before=reference_before,
             reference_frames=latent_frames(reference_frames),
             text=config.text_length,
+            movement=moving * config.latent_frames,
+            reference_movement=moving * latent_frames(reference_frames),
         )
 
     @property
     def queries(self) -> int:
-        """Tokens of the first call of Reference Self-Attention: target, motion and background."""
-        return self.target + self.motion + self.background
+        """Tokens of the first call of Reference Self-Attention: all but the reference's."""
+        return self.target + self.motion + self.background + self.movement
+
+    @property
+    def context(self) -> int:
+        """Tokens of the second call: the reference's kept ones and those of its movement."""
+        return self.reference + self.reference_movement
 
     @property
     def total(self) -> int:
         """All tokens after selection, as TAVR's Table 4 counts them."""
-        return self.queries + self.reference
+        return self.queries + self.context

@@ -142,7 +142,11 @@ class LongVideo:
         if chunk.motion:
             before = self._latents(self.chunks[chunk.number - 1])
             motion = before[:, :, -chunk.motion :].to(self.cond.audio.device)
-        return replace(self.cond, audio=self.cond.audio[:, chunk.speech], motion=motion)
+        movement = self.cond.movement
+        if movement is not None:
+            movement = movement[:, chunk.first_new : chunk.start + chunk.length]
+        speech = self.cond.audio[:, chunk.speech]
+        return replace(self.cond, audio=speech, motion=motion, movement=movement)
 
     def _seed(self, chunk: Chunk) -> int:
         if not chunk.number:

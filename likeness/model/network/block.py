@@ -15,6 +15,10 @@ from likeness.model.config import ModelError
 Rotary = tuple[Tensor, Tensor]
 KeyValue = tuple[Tensor, Tensor]
 
+GATE = 10.0
+"""Factor of the movement's gates: Adam opens them ten times as fast, and a clip begins to follow
+after a third of the steps (``tests/training/test_movement_times.py``: 50 and not 150)."""
+
 
 def rotate(x: Tensor, rotary: Rotary) -> Tensor:
     """Turn the interleaved pairs of (B, N, heads, head_dim) by Wan's rotary angles.
@@ -35,11 +39,19 @@ def queries_keys_values(attn: WanAttention, x: Tensor, rotary: Rotary) -> tuple[
     return rotate(q, rotary), rotate(k, rotary), v
 
 
-def attend(attn: WanAttention, q: Tensor, k: Tensor, v: Tensor, valid: Tensor | None) -> Tensor:
+def attend(
+    attn: WanAttention,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    valid: Tensor | None,
+    beside: Tensor | None = None,
+) -> Tensor:
     """Attention through diffusers' backends, then the layer's output projection.
 
     Under context parallelism each process gives its share of the queries, keys and ``valid``, and
-    there are no gradients: those of diffusers want as many keys as queries.
+    there are no gradients: those of diffusers want as many keys as queries. ``beside`` (B, N, D) is
+    added before the projection.
     """
     mask = None if valid is None else valid[:, None, None, :].contiguous()
     how: Any = attn.processor
@@ -53,7 +65,49 @@ def attend(attn: WanAttention, q: Tensor, k: Tensor, v: Tensor, valid: Tensor | 
         backend=how._attention_backend,
         parallel_config=how._parallel_config,
     )
-    return attn.to_out[1](attn.to_out[0](out.flatten(2, 3).type_as(q)))
+    out = out.flatten(2, 3).type_as(q)
+    return attn.to_out[1](attn.to_out[0](out if beside is None else out + beside))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Moving:
+    """Where the movement's tokens are, which have a softmax of their own.
+
+    Attributes:
+        tokens: how many of the tokens are the movement's: the last ones. In T latent frames, the
+            last T of those that are heard.
+        frames: T.
+        reference: how many of the reference's keys are its movement's: the last ones.
+        valid: (B, tokens + reference) bool, or None when all of these keys count. In a row where
+            none does the movement says nothing at all.
+
+    """
+
+    tokens: int
+    frames: int = 0
+    reference: int = 0
+    valid: Tensor | None = None
+
+    def split(self, kv: KeyValue, last: int) -> tuple[KeyValue, KeyValue]:
+        """Take the last keys and values off."""
+        k, v = kv
+        cut = k.shape[1] - last
+        return (k[:, :cut], v[:, :cut]), (k[:, cut:], v[:, cut:])
+
+    def attend(self, attn: WanAttention, q: Tensor, parts: list[KeyValue]) -> Tensor:
+        """Attend to the movement's keys alone, (B, N, D) before the output projection.
+
+        Under context parallelism every process has all of them: nothing is exchanged.
+        """
+        k, v = (torch.cat(list(each), 1) for each in zip(*parts, strict=True))
+        mask = some = None
+        if self.valid is not None:
+            some = self.valid.any(1)[:, None]
+            mask = (self.valid | ~some)[:, None, None, :].contiguous()
+        how: Any = attn.processor
+        out = dispatch_attention_fn(q, k, v, attn_mask=mask, backend=how._attention_backend)
+        out = out.flatten(2, 3).type_as(q)
+        return out if some is None else out * some[..., None]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,6 +122,7 @@ class Given:
         heard: (B, T, L, D) audio tokens of each latent frame, or None for silence.
         framed: tokens at the beginning that lie in T equal frames and hear theirs.
         frame: (B, N) latent frame of every token instead, where only selected ones are here.
+        moving: where the movement's tokens are, or None when there is no movement.
 
     """
 
@@ -78,13 +133,24 @@ class Given:
     heard: Tensor | None = None
     framed: int = 0
     frame: Tensor | None = None
+    moving: Moving | None = None
 
 
 class AvatarBlock(nn.Module):
-    """Wan's block with Reference Self-Attention (eq. 2) and Audio Cross-Attention (eq. 3-5)."""
+    """Wan's block with Reference Self-Attention (eq. 2) and Audio Cross-Attention (eq. 3-5).
+
+    ``moves`` gives it the gate through which the movement's tokens are seen.
+    """
 
     def __init__(
-        self, dim: int, ffn_dim: int, heads: int, cross_attn_norm: bool, eps: float
+        self,
+        dim: int,
+        ffn_dim: int,
+        heads: int,
+        cross_attn_norm: bool,
+        eps: float,
+        *,
+        moves: bool = False,
     ) -> None:
         super().__init__()
         shape: dict[str, Any] = {
@@ -108,6 +174,7 @@ class AvatarBlock(nn.Module):
         self.scale_shift_table = nn.Parameter(torch.randn(1, 6, dim) / dim**0.5)
         for parameter in self.attn_audio.to_out.parameters():
             nn.init.zeros_(parameter)
+        self.movement_gate = nn.Parameter(torch.zeros(dim)) if moves else None
 
     def forward(
         self, x: Tensor, given: Given, reference: KeyValue | None = None, *, keep: bool = False
@@ -115,7 +182,8 @@ class AvatarBlock(nn.Module):
         """Run (B, N, D) through the block; ``keep`` asks for its keys and values as well.
 
         Target, motion and background together, with the reference's keys and values, are TAVR
-        eq. 2's first call; the reference alone is the second. Then come eq. 3-5.
+        eq. 2's first call; the reference alone is the second. Then come eq. 3-5. The movement's
+        keys are seen by a call of their own, behind a gate that starts at zero.
         """
         modulations = [self.modulation(row) for _, _, row in given.rows]
         inputs = torch.cat(
@@ -127,9 +195,18 @@ class AvatarBlock(nn.Module):
         )
         q, k, v = queries_keys_values(self.attn1, inputs, given.rotary)
         kept = (k, v) if keep else None
+        beside = None
+        moving = given.moving
+        if moving is not None and self.movement_gate is not None:
+            (k, v), own = moving.split((k, v), moving.tokens)
+            parts = [own]
+            if reference is not None:
+                reference, others = moving.split(reference, moving.reference)
+                parts.append(others)
+            beside = moving.attend(self.attn1, q, parts) * (GATE * self.movement_gate)
         if reference is not None:
             k, v = torch.cat([k, reference[0]], 1), torch.cat([v, reference[1]], 1)
-        out = attend(self.attn1, q, k, v, given.valid)
+        out = attend(self.attn1, q, k, v, given.valid, beside)
         gates = [
             m[2].expand(-1, b - a, -1) for (a, b, _), m in zip(given.rows, modulations, strict=True)
         ]
@@ -168,9 +245,15 @@ class AvatarBlock(nn.Module):
             frames, slots = heard.shape[1:3]
             of_key = torch.arange(frames, device=x.device).repeat_interleave(slots)
             return self._hear(x, heard.flatten(1, 2), given.frame[..., None] == of_key)
-        by_frame = x[:, : given.framed].unflatten(1, (heard.shape[1], -1)).flatten(0, 1)
-        told = self._hear(by_frame, heard.flatten(0, 1)).unflatten(0, (len(x), -1))
-        return torch.cat([told.flatten(1, 2), x[:, given.framed :]], 1)
+        end = x.shape[1] - (given.moving.tokens if given.moving is not None else 0)
+        parts = [self._hear_framed(x[:, : given.framed], heard), x[:, given.framed : end]]
+        if given.moving is not None and given.moving.tokens:
+            parts.append(self._hear_framed(x[:, end:], heard[:, -given.moving.frames :]))
+        return torch.cat(parts, 1)
+
+    def _hear_framed(self, x: Tensor, heard: Tensor) -> Tensor:
+        by_frame = x.unflatten(1, (heard.shape[1], -1)).flatten(0, 1)
+        return self._hear(by_frame, heard.flatten(0, 1)).view_as(x)
 
     def _hear(self, x: Tensor, audio: Tensor, mask: Tensor | None = None) -> Tensor:
         hidden = self.norm_audio(x.float()).type_as(x)

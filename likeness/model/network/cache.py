@@ -88,6 +88,7 @@ class ReferenceCache:
         valid: (B, N_ref) bool, None when no row is padded.
         rows: (B,) which of the conditions each row of a batch has; None when they are the rows.
             The keys are kept once however many rows look at them.
+        moving: how many of the tokens are those of the reference's movement: the last ones.
         made_with: state of the transformer.
 
     """
@@ -96,6 +97,7 @@ class ReferenceCache:
     valid: Tensor | None
     made_with: Stamp
     rows: Tensor | None = None
+    moving: int = 0
 
     def __len__(self) -> int:
         """Rows of the batch that it is for."""
@@ -103,7 +105,7 @@ class ReferenceCache:
 
     @property
     def tokens(self) -> int:
-        """Reference tokens N_ref, padding included."""
+        """Reference tokens N_ref, padding and those of its movement included."""
         return self.layers[0][0].shape[1]
 
     def layer(self, number: int) -> KeyValue:

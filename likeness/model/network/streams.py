@@ -108,6 +108,24 @@ class Stream:
     valid: Tensor | None
     frame: Tensor
 
+    def followed_by(self, other: "Stream") -> "Stream":
+        """Put another stream's tokens behind these."""
+        valid = None
+        if self.valid is not None or other.valid is not None:
+            valid = torch.cat([_all_if_none(one) for one in (self, other)], 1)
+        return Stream(
+            tokens=torch.cat([self.tokens, other.tokens], 1),
+            rotary=join_rotary(self.rotary, other.rotary, len(self.tokens)),
+            valid=valid,
+            frame=torch.cat([self.frame, other.frame], 1),
+        )
+
+
+def _all_if_none(stream: Stream) -> Tensor:
+    if stream.valid is not None:
+        return stream.valid
+    return torch.ones_like(stream.frame, dtype=torch.bool)
+
 
 def rotary_grid(rope: WanRotaryPosEmbed, grid: tuple[int, int, int], start: int) -> Rotary:
     """Rotary cosines and sines (1, N, 1, head_dim) of a (T, H, W) grid from time ``start``."""
@@ -125,6 +143,23 @@ def rotary_grid(rope: WanRotaryPosEmbed, grid: tuple[int, int, int], start: int)
         return laid.reshape(1, frames * rows * columns, 1, -1)
 
     return lay(cast(Tensor, rope.freqs_cos)), lay(cast(Tensor, rope.freqs_sin))
+
+
+def rotary_place(rope: WanRotaryPosEmbed, time: Tensor, row: Tensor, column: Tensor) -> Rotary:
+    """Rotary cosines and sines (1, N, 1, head_dim) of tokens at places (N,) each."""
+    sizes = [rope.t_dim, rope.h_dim, rope.w_dim]
+
+    def lay(table: Tensor) -> Tensor:
+        along = zip(table.split(sizes, dim=1), (time, row, column), strict=True)
+        return torch.cat([part[at] for part, at in along], -1)[None, :, None]
+
+    return lay(cast(Tensor, rope.freqs_cos)), lay(cast(Tensor, rope.freqs_sin))
+
+
+def unpatchify(x: Tensor, grid: tuple[int, int, int], patch: tuple[int, int, int]) -> Tensor:
+    """Patches (B, T, N, patch values * channels) to latents (B, channels, T, H, W)."""
+    x = x.reshape(len(x), *grid, *patch, -1)
+    return x.permute(0, 7, 1, 4, 2, 5, 3, 6).flatten(6, 7).flatten(4, 5).flatten(2, 3)
 
 
 def join_rotary(own: Rotary, other: Rotary, batch: int) -> Rotary:
@@ -149,6 +184,6 @@ def joint_validity(
     if beside:
         parts.append(background if background is not None else everything[:, :1].expand(-1, beside))
     if reference is not None:
-        seen, count = reference.valid, reference.tokens
-        parts.append(seen if seen is not None else everything[:, :1].expand(-1, count))
+        seen, count = reference.valid, reference.tokens - reference.moving
+        parts.append(seen[:, :count] if seen is not None else everything[:, :1].expand(-1, count))
     return torch.cat(parts, 1)

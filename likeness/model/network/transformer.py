@@ -22,24 +22,24 @@ from diffusers.models.transformers.transformer_wan import (
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from likeness.model.config import ModelError
+from likeness.model.config import MOVEMENT_SIZE
 from likeness.model.encoders.audio import AudioEmbedder
-from likeness.model.network.block import AvatarBlock, Given, KeyValue, Rotary
+from likeness.model.network.block import AvatarBlock, Given, KeyValue
 from likeness.model.network.cache import ReferenceCache, Stamp
-from likeness.model.network.division import Divided
+from likeness.model.network.embedding import Embedding
+from likeness.model.network.movement import MovementInput, MovementStream, moving
 from likeness.model.network.refiner import LatentRefiner
 from likeness.model.network.streams import (
     Selection,
-    Stream,
     join_rotary,
     joint_validity,
     patch_grid,
-    rotary_grid,
+    unpatchify,
 )
 
 
 class AvatarTransformer3DModel(
-    Divided, ModelMixin, ConfigMixin, PeftAdapterMixin, CacheMixin, AttentionMixin
+    Embedding, ModelMixin, ConfigMixin, PeftAdapterMixin, CacheMixin, AttentionMixin
 ):
     """Wan2.1's transformer with video references, reference audio and a background.
 
@@ -47,6 +47,8 @@ class AvatarTransformer3DModel(
     target starts at 0, the background stands at ``background_position`` and the reference starts at
     ``reference_position``. Background and reference carry the modulation of
     ``reference_timestep`` (clean), the target that of its noise level: two rows, not one a token.
+
+    With ``movement_tokens`` above 0 a latent frame has so many tokens more for its movement.
     """
 
     _supports_gradient_checkpointing = True
@@ -54,6 +56,7 @@ class AvatarTransformer3DModel(
         "patch_embedding",
         "condition_embedder",
         "norm",
+        "movement",
     ]
     _no_split_modules: ClassVar[list[str]] = ["AvatarBlock"]
     _keep_in_fp32_modules: ClassVar[list[str]] = [
@@ -86,6 +89,8 @@ class AvatarTransformer3DModel(
         reference_position: int = 200,
         reference_timestep: float = 0.0,
         refiner_width: int = 0,
+        movement_tokens: int = 0,
+        movement_size: int = MOVEMENT_SIZE,
     ) -> None:
         super().__init__()
         dim = num_attention_heads * attention_head_dim
@@ -98,13 +103,18 @@ class AvatarTransformer3DModel(
         self.audio_embedder = AudioEmbedder(audio_dim, dim, audio_context)
         self.stream_embedding = nn.Parameter(torch.zeros(2, dim))  # background, reference
         self.blocks = nn.ModuleList(
-            AvatarBlock(dim, ffn_dim, num_attention_heads, cross_attn_norm, eps)
+            AvatarBlock(
+                dim, ffn_dim, num_attention_heads, cross_attn_norm, eps, moves=movement_tokens > 0
+            )
             for _ in range(num_layers)
         )
         self.norm_out = FP32LayerNorm(dim, eps, elementwise_affine=False)
         self.proj_out = nn.Linear(dim, out_channels * math.prod(patch_size))
         self.scale_shift_table = nn.Parameter(torch.randn(1, 2, dim) / dim**0.5)
         self.refiner = LatentRefiner(out_channels, refiner_width) if refiner_width else None
+        self.movement = None
+        if movement_tokens:
+            self.movement = MovementStream(movement_size, movement_tokens, dim, eps)
         self.gradient_checkpointing = False
         self.patch_size = patch_size
         self.positions = (background_position, reference_position)
@@ -115,51 +125,13 @@ class AvatarTransformer3DModel(
         """The blocks, as what they are."""
         return cast(list[AvatarBlock], list(self.blocks))
 
-    def embed(self, latents: Tensor) -> Tensor:
-        """Latents (B, C, T, H, W) to tokens (B, N, D)."""
-        return self.patch_embedding(latents).flatten(2).transpose(1, 2).contiguous()
-
-    def auxiliary_stream(self, latents: Tensor, chosen: Selection, kind: int) -> Stream:
-        """Tokens of the background (kind 0) or the reference (kind 1), selected after positions.
-
-        Under context parallelism they are this process's share.
-        """
-        chosen = chosen.padded(self.layout[1])
-        grid = patch_grid(latents.shape, self.patch_size)
-        cos, sin = rotary_grid(self.rope, grid, self.positions[kind])
-        tokens = chosen.gather(self.embed(latents)) + self.stream_embedding[kind]
-        valid = chosen.valid
-        return Stream(
-            tokens=self.share_of(tokens, 1),
-            rotary=(
-                self.share_of(chosen.gather(cos[0, :, 0])[:, :, None], 1),
-                self.share_of(chosen.gather(sin[0, :, 0])[:, :, None], 1),
-            ),
-            valid=None if valid is None else self.share_of(valid, 1),
-            frame=self.share_of(chosen.index // (grid[1] * grid[2]), 1),
-        )
-
-    def frames(self, latents: Tensor, grid: tuple[int, int, int]) -> tuple[Tensor, Rotary]:
-        """Tokens (B, T * N, D) of whole latent frames of N tokens and their rotary positions."""
-        if grid[1] * grid[2] % self.layout[1]:
-            raise ModelError(
-                f"{self.layout[1]} processes can't share frames of {grid[1]} x {grid[2]} tokens "
-                "evenly: choose a number that divides them"
-            )
-        cos, sin = (
-            self.share_of(table.unflatten(1, (grid[0], -1)), 2).flatten(1, 2)
-            for table in rotary_grid(self.rope, grid, 0)
-        )
-        tokens = self.share_of(self.embed(latents).unflatten(1, (grid[0], -1)), 2)
-        return tokens.flatten(1, 2), (cos, sin)
-
-    def modulations(self, timestep: Tensor, text: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Time embedding (B, D), its projection (B, 6, D) and the embedded text (B, L, D)."""
-        temb, projected, text, _ = self.condition_embedder(timestep, text)
-        return temb, projected.unflatten(1, (6, -1)), text
-
     def encode_reference(
-        self, latents: Tensor, chosen: Selection, empty_text: Tensor, audio: Tensor | None
+        self,
+        latents: Tensor,
+        chosen: Selection,
+        empty_text: Tensor,
+        audio: Tensor | None,
+        movement: MovementInput | None = None,
     ) -> ReferenceCache:
         """Run the reference stream alone through all blocks (TAVR eq. 2, the second call).
 
@@ -170,11 +142,13 @@ class AvatarTransformer3DModel(
                 every guidance branch.
             audio: (B, frames, audio_dim) features of the reference's own speech at the video's
                 rate, or None to leave the reference deaf (Table 3).
+            movement: of the reference, or of another clip whose manner is wanted.
 
         """
         timestep = torch.full((len(latents),), self.reference_timestep, device=latents.device)
         # Through forward's door, where hooks stand: offloading brings the weights there.
-        return self(latents, timestep, empty_text, audio=audio, reference_tokens=chosen)
+        given = {"audio": audio, "reference_tokens": chosen, "movement": movement}
+        return self(latents, timestep, empty_text, **given)
 
     def stamp(self) -> Stamp:
         """Return the state that a reference cache depends on."""
@@ -191,7 +165,8 @@ class AvatarTransformer3DModel(
         reference: ReferenceCache | None = None,
         motion: Tensor | None = None,
         reference_tokens: Selection | None = None,
-    ) -> Tensor | ReferenceCache:
+        movement: MovementInput | None = None,
+    ) -> Tensor | tuple[Tensor, Tensor] | ReferenceCache:
         """Predict for noisy latents; all inputs may be of any floating type.
 
         Args:
@@ -206,18 +181,23 @@ class AvatarTransformer3DModel(
                 3.1: Longer Video Generation).
             reference_tokens: says that the latents are a reference's and which tokens of it are
                 selected, as :meth:`encode_reference` does.
+            movement: of the latent frames of ``hidden_states``, at a noise level of its own.
 
         Returns:
-            (B, C, T, H, W) of the latents' type, or the reference's keys and values.
+            (B, C, T, H, W) of the latents' type, with movement also what is predicted of it
+            (B, T, size); or the reference's keys and values.
 
         Raises:
-            ModelError: the reference cache is not of this transformer as it is now.
+            ModelError: the reference cache is not of this transformer as it is now, or it has no
+                movement stream.
 
         """
         kind = self.dtype
         text, sound = encoder_hidden_states.to(kind), None if audio is None else audio.to(kind)
         if reference_tokens is not None:
-            return self._encode(hidden_states.to(kind), timestep, text, sound, reference_tokens)
+            return self._encode(
+                hidden_states.to(kind), timestep, text, sound, (reference_tokens, movement)
+            )
         before = 0 if motion is None else motion.shape[2]
         latents = hidden_states if motion is None else torch.cat([motion, hidden_states], 2)
         latents = latents.to(kind)
@@ -232,48 +212,74 @@ class AvatarTransformer3DModel(
             x = torch.cat([x, aside.tokens], 1)
             rotary = join_rotary(rotary, aside.rotary, len(x))
             valid = aside.valid
+        if reference is not None:
+            reference.check(self.stamp(), x)
+        valid = joint_validity(target, x, valid, reference)
         rows = [(known, target, row)]
         if known or x.shape[1] > target:
             clean = torch.full_like(timestep, self.reference_timestep)
             _, clean_row, _ = self.modulations(clean, text)
             rows = [(0, known, clean_row), *rows, (target, x.shape[1], clean_row)]
-        if reference is not None:
-            reference.check(self.stamp(), x)
+        own, moved = self.movement_stream(movement, before, kind=0), temb
+        if movement is not None and own is not None:
+            moved, own_row, _ = self.modulations(movement.timestep, text)
+            rows.append((x.shape[1], x.shape[1] + own.tokens.shape[1], own_row))
+            x = torch.cat([x, own.tokens], 1)
+            rotary = join_rotary(rotary, own.rotary, len(x))
         given = Given(
             rows=tuple(r for r in rows if r[0] < r[1]),
             text=prompt,
             rotary=rotary,
-            valid=joint_validity(target, x, valid, reference),
+            valid=valid,
             heard=None if sound is None else self.audio_embedder(sound, grid[0]),
             framed=target,
+            moving=moving(own, reference),
         )
         for number, block in enumerate(self.layers):
             kv = None if reference is None else reference.layer(number)
             x, _ = self._run(block, x, given, kv)
-        out = self._unpatchify(x[:, :target].unflatten(1, (grid[0], -1)), temb, grid)
+        patches = self._out(x[:, :target].unflatten(1, (grid[0], -1)), temb)
+        out = unpatchify(patches, grid, self.patch_size)
         if self.refiner is not None:
             out = self.refiner(out, latents)
-        return out[:, :, before:].to(hidden_states.dtype)
+        out = out[:, :, before:].to(hidden_states.dtype)
+        if own is None or self.movement is None:
+            return out
+        told = self.movement.predict(x[:, -own.tokens.shape[1] :], moved)
+        return out, told.to(hidden_states.dtype)
 
     def _encode(
-        self, latents: Tensor, timestep: Tensor, text: Tensor, audio: Tensor | None, of: Selection
+        self,
+        latents: Tensor,
+        timestep: Tensor,
+        text: Tensor,
+        audio: Tensor | None,
+        of: tuple[Selection, MovementInput | None],
     ) -> ReferenceCache:
-        stream = self.auxiliary_stream(latents, of, kind=1)
+        stream = self.auxiliary_stream(latents, of[0], kind=1)
+        own = self.movement_stream(of[1], self.positions[1], kind=1)
+        joined = stream if own is None else stream.followed_by(own)
         _, row, prompt = self.modulations(timestep, text)
-        x = stream.tokens
+        x = joined.tokens
         given = Given(
             rows=((0, x.shape[1], row),),
             text=prompt,
-            rotary=stream.rotary,
+            rotary=joined.rotary,
             valid=stream.valid,
             heard=None if audio is None else self.audio_embedder(audio, latents.shape[2]),
-            frame=stream.frame,
+            frame=joined.frame,
+            moving=moving(own, None),
         )
         layers: list[KeyValue] = []
         for block in self.layers:
-            x, own = self._run(block, x, given, keep=True)
-            layers.append(cast(KeyValue, own))
-        return ReferenceCache(layers=tuple(layers), valid=stream.valid, made_with=self.stamp())
+            x, kept = self._run(block, x, given, keep=True)
+            layers.append(cast(KeyValue, kept))
+        return ReferenceCache(
+            layers=tuple(layers),
+            valid=joined.valid,
+            made_with=self.stamp(),
+            moving=0 if own is None else own.tokens.shape[1],
+        )
 
     def _run(
         self,
@@ -288,9 +294,7 @@ class AvatarTransformer3DModel(
             return checkpoint(block, x, given, reference, keep=keep, use_reentrant=False)
         return block(x, given, reference, keep=keep)
 
-    def _unpatchify(self, x: Tensor, temb: Tensor, grid: tuple[int, int, int]) -> Tensor:
-        """(B, T, N, D) to latents; under context parallelism N is a share, and comes whole."""
+    def _out(self, x: Tensor, temb: Tensor) -> Tensor:
+        """(B, T, N, D) to patches; under context parallelism N is a share, and comes whole."""
         shift, scale = (self.scale_shift_table + temb.unsqueeze(1))[:, None].chunk(2, dim=2)
-        x = self.proj_out((self.norm_out(x.float()) * (1 + scale) + shift).type_as(x))
-        x = x.reshape(len(x), *grid, *self.patch_size, -1)
-        return x.permute(0, 7, 1, 4, 2, 5, 3, 6).flatten(6, 7).flatten(4, 5).flatten(2, 3)
+        return self.proj_out((self.norm_out(x.float()) * (1 + scale) + shift).type_as(x))

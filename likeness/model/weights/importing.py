@@ -204,10 +204,20 @@ def _kept_type(name: str, wanted: torch.dtype) -> torch.dtype:
     return torch.float32 if any(part in keep for part in name.split(".")) else wanted
 
 
+_ZERO = (
+    ".attn_audio.to_out.",
+    "refiner.outward",
+    "movement_gate",
+    "movement.kind",
+    "movement.scale_shift_table",
+    "movement.head",
+)
+
+
 def _drawn(model: AvatarTransformer3DModel, seed: int, name: str) -> Tensor:
     """Draw a new parameter as the model's class would, from the seed and its module's name."""
     shape = model.get_parameter(name).shape
-    if name == "stream_embedding" or ".attn_audio.to_out." in name or "refiner.outward" in name:
+    if name == "stream_embedding" or any(part in name for part in _ZERO):
         return torch.zeros(shape)
     module, _, leaf = name.rpartition(".")
     with torch.random.fork_rng(devices=[]):

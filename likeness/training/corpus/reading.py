@@ -36,6 +36,7 @@ class Corpus:
         hash: of the content and of what it was made with (hex).
         identities: who is shown, sorted.
         frames: video frames of a window.
+        size: pixels of a frame's shorter side.
 
     """
 
@@ -44,6 +45,7 @@ class Corpus:
     ) -> None:
         self.config: GeneratorConfig = generator.config
         self.frames: int = described["settings"]["frames"]
+        self.size = min(generator.config.height, generator.config.width)
         self.hash: str = content_id([described, index.to_dict("split")["data"]])
         self._windows = Windows.of(index)
         self._shards = shards
@@ -94,6 +96,21 @@ class Corpus:
 
     def __len__(self) -> int:
         return len(self._place)
+
+    def shaped(self, frames: int | None, size: int | None) -> "Corpus":
+        """Give itself: what is encoded has the shape it was made in.
+
+        Raises:
+            CorpusError: another shape is wanted.
+
+        """
+        for name, wanted, made in (("frames", frames, self.frames), ("size", size, self.size)):
+            if wanted not in {None, made}:
+                raise CorpusError(
+                    f"this corpus was made with {name} {made}, and a stage wants {wanted}: make "
+                    "another one with such a checkpoint, or train on takes"
+                )
+        return self
 
     def draw(self, rng: np.random.Generator, wish: Wish) -> Draw:
         """Choose windows for a batch, by the numbers of ``rng`` alone; nothing is read.

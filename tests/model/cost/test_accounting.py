@@ -18,6 +18,7 @@ from likeness.model.cost.accounting import (
 from likeness.model.cost.roofline import GPUS, gpu_named
 from likeness.model.cost.tokens import Streams
 from likeness.model.network.block import AvatarBlock, Given, attend, queries_keys_values
+from likeness.model.network.movement import MovementInput
 from likeness.model.network.streams import select
 from likeness.model.network.transformer import AvatarTransformer3DModel
 
@@ -138,8 +139,16 @@ def test_torch_counts_the_same_in_reference_self_attention():
     assert counter.get_total_flops() == pytest.approx(45.2926e12, rel=0.01)
 
 
-def test_torch_counts_the_same_in_whole_forwards():
-    shape = replace(CLIP, height=64, width=96, frames=9, text_length=7)
+@pytest.mark.parametrize("moving", [0, 3])
+def test_torch_counts_the_same_in_whole_forwards(moving):
+    shape = replace(
+        CLIP,
+        height=64,
+        width=96,
+        frames=9,
+        text_length=7,
+        transformer={"movement_tokens": moving},
+    )
     model = AvatarTransformer3DModel(
         num_attention_heads=2,
         attention_head_dim=12,
@@ -150,6 +159,7 @@ def test_torch_counts_the_same_in_whole_forwards():
         freq_dim=32,
         ffn_dim=40,
         num_layers=2,
+        movement_tokens=moving,
     ).eval()
     sizes = Sizes.of(model.config)
     streams = Streams.of(shape, reference_frames=5, face_share=0.25, background_share=0.5)
@@ -158,9 +168,12 @@ def test_torch_counts_the_same_in_whole_forwards():
     keep[:, : streams.reference] = True
     shown = torch.zeros(1, streams.background_before, dtype=torch.bool)
     shown[:, : streams.background] = True
+    assert (streams.movement, streams.reference_movement) == (3 * moving, 2 * moving)
+    manner = MovementInput.clean(torch.randn(1, 2, 28)) if moving else None
+    movement = MovementInput.clean(torch.randn(1, 3, 28)) if moving else None
     with torch.no_grad(), FlopCounterMode(display=False) as reference:
         cache = model.encode_reference(
-            torch.randn(1, 4, 2, 8, 12), select(keep), text, torch.randn(1, 5, 6)
+            torch.randn(1, 4, 2, 8, 12), select(keep), text, torch.randn(1, 5, 6), manner
         )
     with torch.no_grad(), FlopCounterMode(display=False) as target:
         model(
@@ -170,6 +183,7 @@ def test_torch_counts_the_same_in_whole_forwards():
             audio=torch.randn(1, 9, 6),
             background=(torch.randn(1, 4, 1, 8, 12), select(shown)),
             reference=cache,
+            movement=movement,
         )
     assert reference_forward(sizes, streams, frames=5) == reference.get_total_flops()
     assert target_forward(sizes, streams, frames=9) == target.get_total_flops()

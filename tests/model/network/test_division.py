@@ -10,6 +10,8 @@ import torch.distributed as dist
 from diffusers.models._modeling_parallel import ContextParallelConfig
 
 from likeness.model import ModelError
+from likeness.model.network.block import GATE
+from likeness.model.network.movement import MovementInput
 from likeness.model.network.streams import select
 from likeness.model.network.transformer import AvatarTransformer3DModel
 
@@ -19,7 +21,10 @@ CASES = {
     "padded": (7, 13, False),
     "no reference": (16, 0, False),
     "motion": (5, 32, True),
+    "movement": (7, 13, True),
 }
+MOVING = 4 * 3  # tokens of the target's movement, which every process has; and of the manner
+MANNER = 2 * 3
 
 
 def network() -> AvatarTransformer3DModel:
@@ -34,11 +39,15 @@ def network() -> AvatarTransformer3DModel:
         ffn_dim=32,
         num_layers=2,
         refiner_width=4,
+        movement_tokens=3,
     ).eval()
     chance = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=chance) * 0.2)
+        for block in model.layers:
+            assert block.movement_gate is not None
+            block.movement_gate.div_(GATE)
     return model
 
 
@@ -58,11 +67,21 @@ def outputs(model: AvatarTransformer3DModel) -> dict[str, torch.Tensor]:
             kept[1, : max(count - 2, 0) if count < of else of] = True
             return kept
 
+        manner = MovementInput.clean(draw(2, 28)) if name == "movement" else None
         cache = model.encode_reference(
-            draw(4, 2, 8, 8), select(keep(seen, 32)), torch.zeros(2, 7, 16), draw(5, 6)
+            draw(4, 2, 8, 8), select(keep(seen, 32)), torch.zeros(2, 7, 16), draw(5, 6), manner
         )
+        moving = None
+        if name == "movement":
+            moving = MovementInput(
+                coefficients=draw(4, 28).repeat(2, 1, 1),
+                timestep=torch.tensor([0.0, 40.0, 500.0, 1000.0]),
+                known=torch.tensor(
+                    [[True] * 4, [True] * 4, [True, True, False, True], [False] * 4]
+                ),
+            )
         made[name] = model(
-            draw(4, 3, 8, 8).repeat(2, 1, 1, 1, 1),
+            draw(4, 4 if name == "movement" else 3, 8, 8).repeat(2, 1, 1, 1, 1),
             torch.tensor([700.0, 250.0, 10.0, 990.0]),
             draw(7, 16).repeat(2, 1, 1),
             audio=draw(17, 6).repeat(2, 1, 1),
@@ -72,7 +91,10 @@ def outputs(model: AvatarTransformer3DModel) -> dict[str, torch.Tensor]:
             ),
             reference=cache.repeat([True, False]),
             motion=draw(4, 2, 8, 8).repeat(2, 1, 1, 1, 1) if motion else None,
+            movement=moving,
         )
+        if moving is not None:
+            made[name], made["what it says"] = made[name]
     return made
 
 
@@ -97,6 +119,7 @@ def test_two_processes_equal_one(tmp_path):
     alone = outputs(network())
     # Half of the reference, then half of target (48 tokens), motion (32) and background.
     halves = [16, 24 + 8, 7, 24 + 4, 0, 24 + 8, 16, 24 + 16 + 3]
+    halves += [7 + MANNER, 32 + 16 + 4 + MOVING]
     for rank in range(PROCESSES):
         made, seen, layout = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
         assert layout == (rank, PROCESSES)

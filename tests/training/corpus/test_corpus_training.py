@@ -7,6 +7,7 @@ import pytest
 from likeness.cli.loop.learning import source_of
 from likeness.model import Generator
 from likeness.training.corpus.reading import Corpus
+from likeness.training.corpus.settings import CorpusError
 from likeness.training.learner import Learner
 from likeness.training.stages import Stage
 
@@ -34,3 +35,12 @@ def test_a_generator_learns_from_it(made, checkpoint, pairing):
     first = losses()
     assert all(map(math.isfinite, first))
     assert losses() == first
+
+
+def test_another_shape_is_refused(made, checkpoint):
+    corpus = Corpus.open(made, Generator.load(checkpoint))
+    assert corpus.shaped(corpus.frames, corpus.size) is corpus
+    with pytest.raises(CorpusError, match="was made with frames 25, and a stage wants 13"):
+        corpus.shaped(13, None)
+    with pytest.raises(CorpusError, match="was made with size 64, and a stage wants 32"):
+        corpus.shaped(None, 32)
