@@ -25,6 +25,12 @@ def train(
     scratch: Annotated[
         bool, typer.Option(help="Keep the checkpoint's codec alone; draw the transformer anew.")
     ] = False,
+    movement_tokens: Annotated[
+        int,
+        typer.Option(
+            help="Give it a fresh movement stream of so many tokens a latent frame.", min=0
+        ),
+    ] = 0,
     held_out: Annotated[
         int, typer.Option(help="Testbed people to judge it on after each stage.", min=0)
     ] = 8,
@@ -33,7 +39,7 @@ def train(
 
     Killed or stopped (Ctrl-C once) and started again with the same words, it goes on where it was.
     """
-    from likeness.cli.loop.learning import learn, redrawn, source_of
+    from likeness.cli.loop.learning import learn, moving, redrawn, source_of
     from likeness.model import Generator
     from likeness.training.trainer import RECIPES
 
@@ -42,6 +48,8 @@ def train(
     if scratch:
         generator = redrawn(generator, chosen.seed)
     source = source_of(data, generator, chosen.stages.values())
+    if movement_tokens:
+        generator = moving(generator, source, movement_tokens, chosen.seed)
     with bars("training") as progress:
         finished = learn(
             generator,

@@ -39,7 +39,9 @@ class Batch:
             the image, x and y in shares of width and height; NaN where unknown. None: of no clip.
         portrait: (B, D) unit embedding of the person by the face recogniser, from the reference
             clip; NaN where unknown. None: of no clip.
-        movement: (B, T, K) coefficients of the target's movement a latent frame, or None.
+        movement: (B, F, K) coefficients of the target's movement, as ``rewards.movement`` gives
+            them; NaN where unknown. None: of no clip.
+        manner: (B, F_ref, K) the same of the reference.
         audio: (B, samples) float32 of the target's speech at 16 kHz in -1..1, from the window's
             first frame on; NaN where there is none. None: of no clip.
 
@@ -52,6 +54,7 @@ class Batch:
     five: Tensor | None = None
     portrait: Tensor | None = None
     movement: Tensor | None = None
+    manner: Tensor | None = None
     audio: Tensor | None = None
 
     def __len__(self) -> int:

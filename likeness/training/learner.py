@@ -99,12 +99,13 @@ class Learner:
         rows = self.crew.rows(self.stage.batch)
         batch = self.source.make(draw, self.stage.regions, rows)
         size = self.stage.batch
-        motion = batch.cond.motion
+        motion, scale = batch.cond.motion, self.generator.movement
         luck = Luck.draw(
             chance,
             self.stage,
             torch.Size((size, *batch.clean.shape[1:])),
             None if motion is None else torch.Size((size, *motion.shape[1:])),
+            0 if scale is None else scale.size,
         ).rows(rows)
         return batch, luck, float(batch.weight.mean())
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from likeness.model.conditioning import Conditioning
 from likeness.training.batch import Wish
 from likeness.training.flow_matching import draw_times
+from likeness.training.movement import MovementTimes, movement_times
 from likeness.training.stages import Stage
 
 
@@ -46,6 +47,9 @@ class Luck:
         t: (B,) times.
         noise: (B, C, T, h, w).
         seed: of whatever else is drawn for all rows alike.
+        movement: what becomes of the rows' movement, or None without a stream for it.
+        movement_noise: (B, T, size), or None.
+        drop_manner: (B,) in 0..1: whether the reference's manner is withheld.
 
     """
 
@@ -55,24 +59,40 @@ class Luck:
     t: Tensor
     noise: Tensor
     seed: int
+    movement: MovementTimes | None = None
+    movement_noise: Tensor | None = None
+    drop_manner: Tensor | None = None
 
     @classmethod
     def draw(
-        cls, generator: torch.Generator, stage: Stage, clean: torch.Size, motion: torch.Size | None
+        cls,
+        generator: torch.Generator,
+        stage: Stage,
+        clean: torch.Size,
+        motion: torch.Size | None,
+        moving: int = 0,
     ) -> "Luck":
-        """Draw for rows of these shapes (B, C, T, h, w)."""
+        """Draw for rows of these shapes (B, C, T, h, w), with so many numbers of movement."""
         rows = clean[0]
         level = noise = None
         if motion is not None:
             level = stage.motion_noise * torch.rand(rows, 1, 1, 1, 1, generator=generator)
             noise = torch.randn(motion, generator=generator)
-        return cls(
+        drawn = cls(
             level=None if level is None else level.flatten(),
             motion_noise=noise,
             chance=torch.rand(4, rows, generator=generator),
             t=draw_times(rows, stage.time_location, generator, kind=stage.times),
             noise=torch.randn(clean, generator=generator),
             seed=int(torch.randint(2**62, (), generator=generator)),
+        )
+        if stage.movement is None or not moving:
+            return drawn
+        return replace(
+            drawn,
+            movement=movement_times(rows, stage.movement, generator, location=stage.time_location),
+            movement_noise=torch.randn(rows, clean[2], moving, generator=generator),
+            drop_manner=torch.rand(rows, generator=generator),
         )
 
     def rows(self, rows: slice) -> "Luck":
@@ -84,13 +104,16 @@ class Luck:
             t=self.t[rows],
             noise=self.noise[rows],
             seed=self.seed,
+            movement=None if self.movement is None else self.movement.rows(rows),
+            movement_noise=None if self.movement_noise is None else self.movement_noise[rows],
+            drop_manner=None if self.drop_manner is None else self.drop_manner[rows],
         )
 
     def to(self, device: torch.device) -> "Luck":
         """Move all tensors."""
         moved: dict[str, Any] = {}
         for name, value in vars(self).items():
-            moved[name] = value.to(device) if isinstance(value, Tensor) else value
+            moved[name] = value.to(device) if isinstance(value, Tensor | MovementTimes) else value
         return Luck(**moved)
 
     def blur(self, cond: Conditioning) -> Conditioning:

@@ -3,7 +3,7 @@
 An objective puts it together so, beside its own noisy latents ``z_t`` at times ``t``::
 
     drawn = movement_times(len(clean), shares, chance, known=known_rows(movement))
-    noisy, towards = noisy_movement(movement, drawn.times, chance)
+    noisy, towards = noisy_movement(movement, drawn.times, noise)
     out = generator.joint_velocity(
         Joint(latents=z_t, movement=noisy),
         JointTimes(latents=t, movement=drawn.times, free=drawn.dropped),
@@ -64,6 +64,26 @@ class MovementTimes:
     predicted: Tensor
     dropped: Tensor
 
+    def rows(self, rows: slice) -> "MovementTimes":
+        """Keep some rows."""
+        return MovementTimes(
+            times=self.times[rows], predicted=self.predicted[rows], dropped=self.dropped[rows]
+        )
+
+    def to(self, device: torch.device) -> "MovementTimes":
+        """Move all tensors."""
+        return MovementTimes(
+            times=self.times.to(device),
+            predicted=self.predicted.to(device),
+            dropped=self.dropped.to(device),
+        )
+
+    def known_only(self, known: Tensor) -> "MovementTimes":
+        """Drop the rows of which nothing is ``known`` (B,)."""
+        dropped = self.dropped | ~known
+        times = torch.where(known, self.times, torch.ones_like(self.times))
+        return MovementTimes(times=times, predicted=self.predicted & known, dropped=dropped)
+
 
 def known_rows(movement: Tensor) -> Tensor:
     """Rows of (B, T, K) with any frame that is known: (B,) bool."""
@@ -96,11 +116,8 @@ def movement_times(
     return MovementTimes(times=times, predicted=predicted, dropped=dropped)
 
 
-def noisy_movement(
-    movement: Tensor, times: Tensor, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
+def noisy_movement(movement: Tensor, times: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
     """(1 - t) m + t noise, and the velocity noise - m, of (B, T, K); NaN frames stay NaN."""
-    noise = torch.randn(movement.shape, generator=generator).to(movement)
     s = times.to(movement).view(-1, 1, 1)
     return (1 - s) * movement + s * noise, noise - movement
 
@@ -114,7 +131,7 @@ def movement_error(
         velocity: (B, T, K) as predicted.
         target: (B, T, K), NaN where unknown.
         drawn: whose followed and dropped rows have no error.
-        time_floor: below this time the error counts as at it: see ``TrainingConfig``.
+        time_floor: below this time the error counts as at it: see ``Stage``.
 
     Returns:
         A scalar; 0 with no gradient to speak of where no row was predicted.

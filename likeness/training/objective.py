@@ -1,17 +1,21 @@
 """What is minimised, as one module: a parallel wrapper sees all weights and one forward."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
 from likeness.model.conditioning import Conditioning
 from likeness.model.generator import Generator
+from likeness.model.joint import Joint, JointTimes
 from likeness.model.network.transformer import AvatarTransformer3DModel
 from likeness.model.sampling.settings import SamplerSettings
 from likeness.training.auxiliary import AuxiliaryLosses, Judges
 from likeness.training.batch import Batch
 from likeness.training.flow_matching import noised, region_weighted_error, tamed_weight
 from likeness.training.luck import Luck
-from likeness.training.stages import Stage
+from likeness.training.movement import known_rows, movement_error, noisy_movement
+from likeness.training.stages import Stage, TrainingError
 
 
 class Objective(nn.Module):
@@ -54,10 +58,38 @@ class Objective(nn.Module):
         z_t, target = noised(batch.clean, luck.noise, luck.t)
         if self._teacher is not None:
             target = self._guided(z_t, luck.t, cond)
-        velocity = self._generator.velocity(z_t, luck.t, cond)
+        velocity, moved = self._velocity(z_t, cond, batch, luck)
         weight = batch.weight / scale * tamed_weight(luck.t, self.stage.time_floor)
         terms = {"flow": region_weighted_error(velocity, target, weight)}
-        return terms | self._looks(z_t, velocity, batch, luck)
+        return terms | moved | self._looks(z_t, velocity, batch, luck)
+
+    def _velocity(
+        self, z_t: Tensor, cond: Conditioning, batch: Batch, luck: Luck
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Velocity of the clip, and the weighted error of its movement where there is a stream."""
+        scale = self._generator.movement
+        if luck.movement is None or luck.movement_noise is None or scale is None:
+            return self._generator.velocity(z_t, luck.t, cond), {}
+        if batch.movement is None or batch.manner is None:
+            raise TrainingError(
+                "training.movement needs the data's movement, and they have none: learn from a "
+                "corpus, or leave movement out"
+            )
+        clean = scale.encode(batch.movement)[:, -z_t.shape[2] :]
+        drawn = luck.movement.known_only(known_rows(clean))
+        noisy, towards = noisy_movement(clean, drawn.times, luck.movement_noise)
+        cond = replace(cond, reference_movement=scale.encode(batch.manner))
+        if luck.drop_manner is not None:
+            cond = cond.without(reference_movement=luck.drop_manner < self.stage.drop_manner)
+        out = self._generator.joint_velocity(
+            Joint(latents=z_t, movement=noisy),
+            JointTimes(latents=luck.t, movement=drawn.times, free=drawn.dropped),
+            cond,
+        )
+        error = movement_error(out.movement, towards, drawn, time_floor=self.stage.time_floor)
+        # A mean over all rows, as the other terms are.
+        share = self.stage.movement_weight * drawn.predicted.float().mean()
+        return out.latents, {"movement": share * error}
 
     def _looks(self, z_t: Tensor, velocity: Tensor, batch: Batch, luck: Luck) -> dict[str, Tensor]:
         """Weighted auxiliary losses, as means over all rows: those that don't count add nothing.

@@ -9,6 +9,7 @@ from likeness.store.errors import LikenessError
 from likeness.training.auxiliary.config import AuxiliaryConfig
 from likeness.training.batch import Pairing, RegionWeights
 from likeness.training.flow_matching import Times
+from likeness.training.movement import MovementShares
 
 Teaches = Literal["text", "audio", "reference"]
 
@@ -53,6 +54,10 @@ class Stage:
         anchored: share of the continued batches with the global anchor for a background.
         regions: weight of the error by region.
         auxiliary: losses on the decoded face, beside flow matching (Avatar V's third stage).
+        movement: what becomes of the rows' movement, for a generator with a movement stream (Avatar
+            V's motion stream); None leaves it out.
+        movement_weight: of the error of predicted movement beside that of the clip.
+        drop_manner: share of rows that aren't shown how the person moves in the reference.
         distil: guidance to be learnt: the target is the guided velocity of the generator as it is
             at the stage's beginning, in several forwards, and what comes out needs one and no
             guidance (Avatar V's fourth stage, first half).
@@ -87,6 +92,9 @@ class Stage:
     anchored: float = 0.5
     regions: RegionWeights = field(default_factory=RegionWeights)
     auxiliary: AuxiliaryConfig = field(default_factory=AuxiliaryConfig)
+    movement: MovementShares | None = None
+    movement_weight: float = 0.5
+    drop_manner: float = 0.2
     distil: Guidance | None = None
     save_every: int = 200
 
@@ -95,10 +103,10 @@ class Stage:
             self._check(name, "positive", getattr(self, name) >= 1)
         for name in ("muon_lr", "adam_lr", "clip", "time_floor"):
             self._check(name, "positive", getattr(self, name) > 0)
-        for name in ("weight_decay", "warmup", "decay", "motion_noise"):
+        for name in ("weight_decay", "warmup", "decay", "motion_noise", "movement_weight"):
             self._check(name, "0 or more", getattr(self, name) >= 0)
         drops = ("drop_text", "drop_audio", "drop_reference", "drop_reference_audio")
-        for name in (*drops, "continued", "anchored", "ema"):
+        for name in (*drops, "drop_manner", "continued", "anchored", "ema"):
             self._check(name, "in 0..1", 0 <= getattr(self, name) <= 1)
         for name, choice in (("teaches", Teaches), ("pairing", Pairing), ("times", Times)):
             named = " or ".join(get_args(choice))

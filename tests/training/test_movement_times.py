@@ -73,7 +73,8 @@ def test_the_error_is_of_predicted_and_known_frames_alone():
     shares = MovementShares(predicted=1, followed=0, dropped=0)
     drawn = movement_times(3, shares, chance())
     drawn.predicted[1] = False
-    noisy, target = noisy_movement(movement, drawn.times, chance(1))
+    noise = torch.randn(movement.shape, generator=chance(1))
+    noisy, target = noisy_movement(movement, drawn.times, noise)
     assert noisy[0, 2].isnan().all()
     assert noisy[0, 1].isfinite().all()
     velocity = torch.randn(3, 4, 28, requires_grad=True)
@@ -96,7 +97,8 @@ def test_the_error_is_of_predicted_and_known_frames_alone():
 
 def test_noise_is_a_straight_way():
     movement, times = torch.randn(2, 3, 28), torch.tensor([0.0, 0.25])
-    noisy, velocity = noisy_movement(movement, times, chance())
+    noise = torch.randn(movement.shape, generator=chance())
+    noisy, velocity = noisy_movement(movement, times, noise)
     assert torch.equal(noisy[0], movement[0])
     torch.testing.assert_close(noisy[1] - 0.25 * velocity[1], movement[1])
 

@@ -16,7 +16,10 @@ from likeness.cli.loop.bench import Bench
 from likeness.cli.loop.stage import stage_testbed
 from likeness.cli.loop.studio import Sampler, Studio
 from likeness.model import Generator
+from likeness.model.encoders.movement import MovementScale
 from likeness.model.network.transformer import AvatarTransformer3DModel
+from likeness.model.weights.growing import with_movement_stream
+from likeness.rewards.movement import COEFFICIENTS
 from likeness.rewards.recognisers import TestbedRecogniser
 from likeness.rewards.sets import RewardSet, own_weights
 from likeness.store.errors import LikenessError
@@ -58,6 +61,21 @@ def source_of(folder: Path, generator: Generator, stages: Iterable[Stage]) -> So
         f"{folder} holds no takes to learn from and is no corpus; make some with `likeness testbed "
         "film`, or a corpus of films with `likeness corpus make`"
     )
+
+
+def moving(generator: Generator, source: Source, tokens: int, seed: int) -> Generator:
+    """Give a generator a fresh movement stream, scaled to what it will learn from.
+
+    Raises:
+        LikenessError: takes have no movement: it comes with a corpus.
+
+    """
+    if not isinstance(source, Corpus):
+        raise LikenessError(
+            "--movement-tokens needs a corpus, which has landmarks: make one with `corpus make`"
+        )
+    scale = MovementScale.fit(COEFFICIENTS, source.movement())
+    return with_movement_stream(generator, tokens=tokens, scale=scale, seed=seed)
 
 
 def redrawn(generator: Generator, seed: int) -> Generator:

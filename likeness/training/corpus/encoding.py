@@ -17,13 +17,12 @@ from likeness.model.encoders.encoding import encode_background, to_signed
 from likeness.rewards.faces import FaceTrack
 from likeness.rewards.framing import mouth_boxes
 from likeness.rewards.identity import portrait_of
-from likeness.rewards.movement import Movement, measure
+from likeness.rewards.movement import COEFFICIENTS, coefficients, measure
 from likeness.rewards.sets import RewardSet, World
 from likeness.store.clip import Clip
 from likeness.training.corpus.footage import Footage, Take
 from likeness.training.corpus.settings import CorpusError
 
-MOVEMENT = ("head_x", "head_y", "roll", "turn_x", "turn_y", "eyes", "mouth")
 _SAME = 1e-6  # by how much latents may differ and count as the same
 
 Tensors = dict[str, Tensor]
@@ -102,6 +101,10 @@ class Encoders:
 
         """
         rows = [self._window(take, footage, heard, start, frames) for start in starts]
+        if self.judges.landmarker is not None:
+            moved = torch.from_numpy(self._moved(take, footage))
+            for row, start in zip(rows, starts, strict=True):
+                row["movement"] = moved[start : start + frames]
         differing = max(row.pop("differing") for row in rows)
         for row in rows:
             row["continued"] = row["continued"][:, :differing]
@@ -148,16 +151,28 @@ class Encoders:
         return {name: torch.from_numpy(mark.astype(np.float32)) for name, mark in marks.items()}
 
     def _judged(self, clip: Clip, face: FaceTrack) -> Tensors:
-        judged: dict[str, np.ndarray] = {}
-        if (recogniser := self.judges.recogniser) is not None:
-            judged["portrait"] = portrait_of(clip.frames, face.five, recogniser)
-        if (landmarker := self.judges.landmarker) is not None:
-            points = landmarker.find(clip.frames, face)
-            known = np.isfinite(points).all((1, 2)).any()
-            moved = coefficients(measure(points, landmarker.layout, clip)) if known else None
-            none = np.full((len(clip), len(MOVEMENT)), np.nan)
-            judged["movement"] = none if moved is None else moved
-        return {name: torch.from_numpy(v.astype(np.float32)) for name, v in judged.items()}
+        if (recogniser := self.judges.recogniser) is None:
+            return {}
+        portrait = portrait_of(clip.frames, face.five, recogniser)
+        return {"portrait": torch.from_numpy(portrait.astype(np.float32))}
+
+    def _moved(self, take: Take, footage: Footage) -> np.ndarray:
+        """(T, 7) coefficients of a whole take, whose medians are the rest they are told from."""
+        landmarker, frames = self.judges.landmarker, len(take.frames)
+        assert landmarker is not None
+        first, last = (
+            round(at / footage.fps * SAMPLE_RATE) for at in (take.start, take.start + frames)
+        )
+        clip = Clip(
+            frames=take.frames,
+            fps=footage.fps,
+            audio=footage.audio[first:last],
+            sample_rate=SAMPLE_RATE,
+        )
+        points = landmarker.find(take.frames, take.track)
+        if not np.isfinite(points).all((1, 2)).any():
+            return np.full((frames, len(COEFFICIENTS)), np.nan, np.float32)
+        return coefficients(measure(points, landmarker.layout, clip))
 
 
 def _place(parts: Components, device: str) -> None:
@@ -168,9 +183,3 @@ def _place(parts: Components, device: str) -> None:
     if isinstance(parts.codec, nn.Module):
         parts.codec.to(device)
     cast(nn.Module, parts.text.model).to(device)
-
-
-def coefficients(movement: Movement) -> np.ndarray:
-    """Lay a movement out as columns, (T, 7) in the order of MOVEMENT."""
-    columns = (movement.head, movement.turn, movement.eyes[:, None], movement.mouth[:, None])
-    return np.concatenate(columns, axis=1)

@@ -164,6 +164,7 @@ class Corpus:
         weight = region_weights(
             boxes, self._read("mouths", target), self.config.latent_size, regions
         )
+        moves = "movement" in self._names
         return Batch(
             clean=latents[:, :, draw.motion :],
             cond=cond,
@@ -171,9 +172,22 @@ class Corpus:
             boxes=boxes,
             five=self._read("five", target),
             portrait=self._read("portrait", reference) if "portrait" in self._names else None,
-            movement=self._movement(draw) if "movement" in self._names else None,
+            movement=self._read("movement", target) if moves else None,
+            manner=self._read("movement", reference)[:, : draw.reference_frames] if moves else None,
             audio=self._read("audio", target),
         )
+
+    def movement(self) -> np.ndarray:
+        """All frames' coefficients of movement, (frames, 7), to fit a scale on.
+
+        Raises:
+            CorpusError: it was made without landmarks.
+
+        """
+        if "movement" not in self._names:
+            raise CorpusError("this corpus has no movement: make it where landmarks can be found")
+        rows = self._read("movement", np.arange(len(self)))
+        return rows.flatten(0, 1).numpy()
 
     def _read(self, tensor: str, rows: np.ndarray) -> Tensor:
         places = [self._place[row] for row in rows.tolist()]
@@ -195,12 +209,3 @@ class Corpus:
         places = [self._place[row] for row in rows.tolist()]
         found = [self._shards.read(name, "text", row) for name, row in places]
         return torch.stack([pad(text, (0, 0, 0, length - len(text))) for text in found])
-
-    def _movement(self, draw: Draw) -> Tensor:
-        """(B, T, 28): the seven coefficients of each of a latent frame's four video frames.
-
-        The first latent frame of a window is of one video frame, which stands there four times.
-        """
-        rows = self._read("movement", draw.target)
-        rows = torch.cat([rows[:, :1].expand(-1, TIME - 1, -1), rows], 1)
-        return rows.unflatten(1, (-1, TIME)).flatten(2)[:, draw.motion :]

@@ -1,15 +1,20 @@
 """A corpus as the source of a training."""
 
 import math
+from dataclasses import replace
 
 import pytest
+import torch
 
-from likeness.cli.loop.learning import source_of
+from likeness.cli.loop.learning import moving, source_of
 from likeness.model import Generator
+from likeness.store.errors import LikenessError
 from likeness.training.corpus.reading import Corpus
 from likeness.training.corpus.settings import CorpusError
 from likeness.training.learner import Learner
+from likeness.training.movement import MovementShares
 from likeness.training.stages import Stage
+from likeness.training.windows import BatchMaker
 
 
 @pytest.mark.parametrize("pairing", ["same", "cross"])
@@ -44,3 +49,35 @@ def test_another_shape_is_refused(made, checkpoint):
         corpus.shaped(13, None)
     with pytest.raises(CorpusError, match="was made with size 64, and a stage wants 32"):
         corpus.shaped(None, 32)
+
+
+def test_a_movement_stream_learns_from_it(made, checkpoint):
+    base = Generator.load(checkpoint)
+    corpus = source_of(made, base, [])
+    generator = moving(base, corpus, 2, seed=0)
+    shares = MovementShares(predicted=0.5, followed=0.25, dropped=0.25)
+    stage = Stage(
+        steps=4, batch=8, reference_frames=(5, 9), warmup=1, decay=1, movement=shares, continued=0.5
+    )
+
+    def rows() -> list[dict[str, float]]:
+        learner = Learner(moving(base, corpus, 2, seed=0), corpus, stage)
+        return [learner.update() for _ in range(3)]
+
+    first = rows()
+    assert all(row["movement"] > 0 and math.isfinite(row["loss"]) for row in first)
+    assert [row["loss"] for row in rows()] == [row["loss"] for row in first]
+    learner = Learner(generator, corpus, stage)
+    before = {n: p.detach().clone() for n, p in generator.transformer.named_parameters()}
+    learner.update()
+    learner.update()
+    still = [n for n, p in generator.transformer.named_parameters() if torch.equal(p, before[n])]
+    assert not [name for name in still if "movement" in name]
+    parts = Learner(moving(base, corpus, 2, seed=0), corpus, replace(stage, accumulate=4)).update()
+    assert parts["movement"] == pytest.approx(first[0]["movement"], rel=1e-4)
+
+
+def test_movement_from_takes_is_refused(generator, talking):
+    source = BatchMaker(talking, generator)
+    with pytest.raises(LikenessError, match="needs a corpus, which has landmarks"):
+        moving(generator, source, 2, seed=0)

@@ -1,6 +1,6 @@
 """What a corpus gives is what encoding the same clips on the fly gives."""
 
-from dataclasses import fields, replace
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -9,14 +9,13 @@ import torch
 from likeness.model import Request
 from likeness.rewards.align import crop_faces, template, umeyama
 from likeness.rewards.framing import mouth_boxes
-from likeness.rewards.movement import measure
+from likeness.rewards.movement import coefficients, measure
 from likeness.rewards.sets import RewardSet
 from likeness.store.hiding import region_around
 from likeness.store.media import decode
 from likeness.training.batch import Batch, RegionWeights, Wish
 from likeness.training.corpus import footage as footage_module
 from likeness.training.corpus.drawing import Draw
-from likeness.training.corpus.encoding import coefficients
 from likeness.training.corpus.footage import study, takes
 from likeness.training.corpus.index import read_index
 from likeness.training.talking_set import TalkingSet
@@ -135,16 +134,12 @@ def test_marks_of_a_window_are_those_of_its_frames(corpus, made, decoded, tracks
     at = start * 640
     assert np.array_equal(read.audio[0].numpy(), decoded[0].audio[at : at + 16_000])
     assert np.allclose(read.five[0].numpy() * 64, tracks[0].five[start : start + 25], atol=1e-3)
-    clip = decoded[0].window(start, 25)
     landmarker = judges.landmarker
-    points = landmarker.find(clip.frames, tracks[0].window(start, 25))
-    wanted = coefficients(measure(points, landmarker.layout, clip))
-    assert read.movement.shape == (1, 7, 28)
-    for latent in range(7):
-        for frame in range(4):
-            video = max(0, 4 * (latent - 1) + 1 + frame) if latent else 0
-            ours = read.movement[0, latent, 7 * frame : 7 * frame + 7].numpy()
-            assert np.allclose(ours, wanted[video], atol=1e-4)
+    points = landmarker.find(decoded[0].frames, tracks[0])
+    wanted = coefficients(measure(points, landmarker.layout, decoded[0]))
+    assert read.movement.shape == (1, 25, 7)
+    assert np.allclose(read.movement[0].numpy(), wanted[start : start + 25], atol=1e-4)
+    assert read.manner.shape == (1, 9, 7)
     other = int(index["start"][2])
     name = index["name"][2]
     place = sorted(set(index["name"])).index(name)
@@ -158,14 +153,6 @@ def test_marks_of_a_window_are_those_of_its_frames(corpus, made, decoded, tracks
     )
     mean = judges.recogniser.embed(crops).mean(0)
     assert np.allclose(read.portrait[0].numpy(), mean / np.linalg.norm(mean), atol=1e-4)
-
-
-def test_movement_is_that_of_the_frames_whose_latents_are_learnt(corpus):
-    draw = Draw(target=np.array([0]), reference=np.array([1]), reference_frames=9)
-    whole = corpus.make(draw, RegionWeights())
-    rest = corpus.make(replace(draw, motion=2), RegionWeights())
-    assert rest.movement.shape[1] == rest.clean.shape[2] == whole.clean.shape[2] - 2
-    assert torch.equal(rest.movement, whole.movement[:, 2:])
 
 
 def test_long_clips_are_takes_framed_by_themselves(clips, judges, monkeypatch):
