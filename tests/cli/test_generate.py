@@ -104,6 +104,7 @@ def test_a_row_that_fails_is_told_and_the_others_are_made(table, capsys):
     assert clips[0].hash != clips[1].hash
 
 
+@pytest.mark.slow
 def test_a_table_goes_on_where_it_was(table, capsys):
     generated(table)
     capsys.readouterr()

@@ -25,6 +25,7 @@ def told(out):
     return json.loads((out.parent / f"{out.name}.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_clip_is_as_long_as_its_speech(asked, speech, tmp_path):
     out = tmp_path / "long.mp4"
     assert run(["generate", str(out), *asked.options(audio=speech), *QUICK]) == 0
@@ -40,6 +41,7 @@ def test_a_clip_is_as_long_as_its_speech(asked, speech, tmp_path):
     assert not list((tmp_path / ".parts").iterdir())
 
 
+@pytest.mark.slow
 def test_a_stopped_long_clip_goes_on(asked, speech, tmp_path, monkeypatch):
     words = [*asked.options(audio=speech), *QUICK, "--no-anchor"]
     assert run(["generate", str(tmp_path / "whole.mp4"), *words]) == 0
@@ -73,6 +75,7 @@ def test_seconds_cut_the_speech(asked, speech, tmp_path, capsys):
     assert "what comes later is left out" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_less_memory_makes_nearly_the_same_clip(asked, tmp_path):
     clips = {}
     for name, more in {

@@ -104,6 +104,7 @@ def test_interrupted_once_it_saves_and_twice_it_ends(takes, tmp_path, capsys):
     assert "steps was 500, now it is 9" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_short_training_is_judged_and_entered(takes, tmp_path, capsys):
     settings = [f"stages.{stage}.steps=1" for stage in STAGES]
     asked = words(takes, tmp_path / "ws", *settings)

@@ -41,7 +41,7 @@ class Sizes:
 
     @classmethod
     def of(cls, arguments: Mapping[str, Any]) -> "Sizes":
-        """Take them from the arguments of AvatarTransformer3DModel, all of them given."""
+        """Take them from the arguments of AvatarTransformer3DModel; no movement where unsaid."""
         volume = math.prod(arguments["patch_size"])
         return cls(
             dim=arguments["num_attention_heads"] * arguments["attention_head_dim"],
@@ -53,8 +53,8 @@ class Sizes:
             audio=arguments["audio_dim"],
             audio_context=arguments["audio_context"],
             time=arguments["freq_dim"],
-            movement=arguments["movement_tokens"],
-            movement_size=arguments["movement_size"],
+            movement=arguments.get("movement_tokens", 0),
+            movement_size=arguments.get("movement_size", 0),
         )
 
     @property

@@ -51,6 +51,7 @@ def test_the_true_clip_is_the_person_in_sync_and_moves_right(seeing, batch_of, n
     torch.testing.assert_close(found.total, total)
 
 
+@pytest.mark.slow
 def test_another_person_and_shifted_speech_are_seen(seeing, batch_of, noise):
     losses, batch = losses_of(seeing), batch_of(seeing)
     true = at_truth(losses, batch, noise).losses
@@ -62,6 +63,7 @@ def test_another_person_and_shifted_speech_are_seen(seeing, batch_of, noise):
         assert at_truth(losses, late, noise).losses["lip_sync"] > 2 * true["lip_sync"]
 
 
+@pytest.mark.slow
 def test_each_loss_grows_with_the_error_of_the_prediction(seeing, batch_of, noise):
     losses, batch = losses_of(seeing), batch_of(seeing)
     eps, wrong = noise(batch.clean), noise(batch.clean, 2)
