@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -65,9 +66,9 @@ class TalkingSet:
         }
         return cls(**arrays, captions=json.loads((folder / "captions.json").read_text()))
 
-    @property
+    @cached_property
     def hash(self) -> str:
-        """Hash of all takes (hex)."""
+        """Hash of all takes (hex); the first asking reads them all."""
         found = hashlib.sha256(json.dumps(self.captions).encode())
         for array in self._arrays().values():
             for person in array:

@@ -21,6 +21,7 @@ from likeness.store.recipes import recipe_table
 from likeness.store.runs import RunFolder
 from likeness.store.workspace import Workspace
 from likeness.testbed.cast import cast
+from likeness.training.batch import Source
 from likeness.training.comparison import Comparison
 from likeness.training.crew import Crew
 from likeness.training.state import take_average
@@ -62,11 +63,13 @@ class Schooling:
                 cases = stage_testbed(workspace, SPLIT, self.people, progress=progress)
             suite = Suite(name="testbed-cross-scene", cases=tuple(cases))
             suite.freeze(workspace.path / "boards" / "suite.json")
+            # What is read of the takes is the same for all: codec and encoders are the base's.
+            source = source_of(self.data, self.base, self.comparison.stages.values())
             for seed in range(self.comparison.seeds):
                 for chain in self.comparison.prefixes():
-                    self._train(workspace, chain, seed)
-            study = self._judge(workspace, suite, rewards)
+                    self._train(workspace, source, chain, seed)
             bench = self._bench(workspace, suite, rewards)
+            study = self._judge(bench)
             facts = manifest(bench, recipe_table(self.comparison), code_version(), {})
         return Ablations(studies=(study,), manifest=facts)
 
@@ -81,13 +84,14 @@ class Schooling:
             take_average(made, folder / "stages" / f"{chain[-1]}.pt")
         return made
 
-    def _train(self, workspace: Workspace, chain: tuple[str, ...], seed: int) -> None:
+    def _train(
+        self, workspace: Workspace, source: Source, chain: tuple[str, ...], seed: int
+    ) -> None:
         folder = self._folder(workspace, chain, seed)
         if (folder / "stages" / f"{chain[-1]}.pt").exists():
             return
         generator = self._generator(workspace, chain[:-1], seed)
         recipe = self.comparison.last(chain, seed)
-        source = source_of(self.data, generator, recipe.stages.values())
         parent = base_checkpoint(workspace, generator, folder.name).id
         record = run_record(source, recipe, folder.name, parent)
         run = RunFolder.open_or_create(folder, record)
@@ -97,18 +101,17 @@ class Schooling:
             trainer.train(progress)
         workspace.set_run_state(folder.name, run.status.state)
 
-    def _judge(self, workspace: Workspace, suite: Suite, rewards: RewardSet) -> Ablation:
-        people = cast(SPLIT, len(suite.cases))
-        scenes = scenes_of(suite, people, self.base.config.height)
+    def _judge(self, bench: Bench) -> Ablation:
+        workspace, people = bench.workspace, cast(SPLIT, len(bench.suite.cases))
+        scenes = scenes_of(bench.suite, people, self.base.config.height)
         rows: list[Measurement] = []
-        bench = self._bench(workspace, suite, rewards)
         gallery = bench.gallery()
         for name, chain in self.comparison.arms.items():
             arm = Arm(name=name, label=_label(name), sampler=Sampler())
             for seed in range(self.comparison.seeds):
                 generator = self._generator(workspace, chain, seed)
                 checkpoint = base_checkpoint(workspace, generator, f"{name}-seed{seed}").id
-                studio = Studio(workspace, generator, checkpoint, rewards.faces)
+                studio = Studio(workspace, generator, checkpoint, bench.rewards.faces)
                 with self.bars(f"{arm.label}, seed {seed}") as progress:
                     found = judged(bench, studio, arm, gallery, scenes=scenes, progress=progress)
                 rows += [replace(row, case=f"{row.case}, seed {seed}") for row in found]

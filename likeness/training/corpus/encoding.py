@@ -97,14 +97,10 @@ class Encoders:
             latents (N, C, T, h, w); continued (N, C, m, h, w): the first m of them as they are when
             4 frames more are before the window, the others don't differ; speech (N, F, D), audio
             (N, samples), boxes (N, F, 4), mouths (N, F, 4) and five (N, F, 5, 2) in shares of width
-            and height, movement (N, F, 7), portrait (N, D); the last two where there are judges.
+            and height, portrait (N, D); the last where there is a judge.
 
         """
         rows = [self._window(take, footage, heard, start, frames) for start in starts]
-        if self.judges.landmarker is not None:
-            moved = torch.from_numpy(self._moved(take, footage))
-            for row, start in zip(rows, starts, strict=True):
-                row["movement"] = moved[start : start + frames]
         differing = max(row.pop("differing") for row in rows)
         for row in rows:
             row["continued"] = row["continued"][:, :differing]
@@ -156,10 +152,14 @@ class Encoders:
         portrait = portrait_of(clip.frames, face.five, recogniser)
         return {"portrait": torch.from_numpy(portrait.astype(np.float32))}
 
-    def _moved(self, take: Take, footage: Footage) -> np.ndarray:
-        """(T, 7) coefficients of a whole take, whose medians are the rest they are told from."""
+    def movement(self, take: Take, footage: Footage) -> np.ndarray | None:
+        """(T, 7) coefficients of a whole take, whose medians are the rest they are told from.
+
+        None without landmarks.
+        """
         landmarker, frames = self.judges.landmarker, len(take.frames)
-        assert landmarker is not None
+        if landmarker is None:
+            return None
         first, last = (
             round(at / footage.fps * SAMPLE_RATE) for at in (take.start, take.start + frames)
         )

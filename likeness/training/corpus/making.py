@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from safetensors.torch import save
 
 from likeness.model.encoders.codec import TIME
@@ -143,11 +144,14 @@ class ClipMaker:
         if self._heard is None or self._heard[0] is not footage:
             self._heard = footage, self.encoders.hear(footage)
         heard = self._heard[1]
-        shared = self.encoders.shared(take, prompt)
+        shared, moved = self.encoders.shared(take, prompt), self.encoders.movement(take, footage)
         shards = []
         for first in range(0, len(fit), settings.shard):
             starts = fit[first : first + settings.shard]
             windows = self.encoders.windows(take, footage, heard, starts, settings.frames)
+            if moved is not None:
+                cut = np.stack([moved[start : start + settings.frames] for start in starts])
+                windows["movement"] = torch.from_numpy(cut)
             data = save({name: t.contiguous() for name, t in {**shared, **windows}.items()})
             name = _keep(data, self.plan.out)
             at = tuple(take.start + start for start in starts)
