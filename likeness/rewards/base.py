@@ -1,6 +1,8 @@
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+import numpy as np
 
 from likeness.store.clip import Clip
 from likeness.store.progress import Progress, silent
@@ -56,6 +58,29 @@ class Reward(Protocol):
 
     def score(self, subjects: Sequence[Subject], progress: Progress = silent) -> list[Score]:
         """Score in batches: subject by subject, each with all names in order."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Detail:
+    """What lies behind a clip's scores.
+
+    Attributes:
+        values: further numbers by name, NaN where one can't be told.
+        curves: (T,) by name, one number a frame, NaN where there is none.
+
+    """
+
+    values: Mapping[str, float] = field(default_factory=dict)
+    curves: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Detailed(Protocol):
+    """A reward that can say what lies behind its scores."""
+
+    def detail(self, subject: Subject) -> Detail:
+        """Look closer at one clip; empty where it can't be scored."""
         ...
 
 

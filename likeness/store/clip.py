@@ -1,8 +1,9 @@
 import hashlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 
@@ -13,8 +14,47 @@ Origin = Literal["recorded", "testbed", "generated"]
 ORIGINS: tuple[Origin, ...] = get_args(Origin)
 
 
+PIECE = 64
+
+
 class ClipError(LikenessError):
     """A clip that can't be: wrong shapes, types or ranges."""
+
+
+class Footage(Protocol):
+    """Moving pictures with their sound, read in pieces: a clip in memory, or a film on disk.
+
+    What looks at every frame asks for pieces, so that its memory does not grow with the length.
+    Attributes mean what those of :class:`Clip` mean.
+    """
+
+    @property
+    def fps(self) -> float: ...  # noqa: D102 - as Clip's
+
+    @property
+    def audio(self) -> np.ndarray: ...  # noqa: D102 - as Clip's
+
+    @property
+    def sample_rate(self) -> int: ...  # noqa: D102 - as Clip's
+
+    @property
+    def origin(self) -> Origin: ...  # noqa: D102 - as Clip's
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        ...
+
+    @property
+    def hash(self) -> str:
+        """Hash of what is seen and heard, the same for a film and for the clip read from it."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def pieces(self, most: int = PIECE) -> Iterator[np.ndarray]:
+        """Yield all frames in order: (n, H, W, 3) uint8 with n <= most; each call begins anew."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,6 +120,11 @@ class Clip:
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
         return self.frames.shape[2], self.frames.shape[1]
+
+    def pieces(self, most: int = PIECE) -> Iterator[np.ndarray]:
+        """Yield all frames in order: (n, H, W, 3) uint8 with n <= most."""
+        for start in range(0, len(self.frames), most):
+            yield self.frames[start : start + most]
 
     @cached_property
     def hash(self) -> str:
