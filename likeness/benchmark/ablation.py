@@ -18,7 +18,7 @@ from likeness.store.atomic import write_bytes
 from likeness.store.errors import LikenessError
 
 ModelStudy = Literal["frames", "audio", "selection"]
-Study = ModelStudy | Literal["stages"]
+Study = ModelStudy | Literal["stages", "losses"]
 STUDIES: tuple[ModelStudy, ...] = get_args(ModelStudy)
 
 FRAMES = (1, 5, 9, 13, 17, 25, 33, 45)  # 1 + 4k, up to the paper's 48
@@ -33,6 +33,7 @@ COLUMNS: Mapping[Study, tuple[str, ...]] = {
     "audio": (*IDENTITY, "sync_c", "sync_d", "offset_within_1"),
     "selection": (*IDENTITY, "sync_c", "text", "leak"),
     "stages": (*IDENTITY, "sync_c", "motion", "quality", "text", "leak"),
+    "losses": (*IDENTITY, "sync_c", "motion", "quality", "text"),
 }
 
 
@@ -166,7 +167,7 @@ def audio_study(
     own, none, foreign = (variant.name for variant in variants)
     pairs = [(own, none), (own, foreign), (foreign, none)]
     board = Board.build(measurements, pairs, {})
-    parts = [improves(_change(board, metric, own, none)) for metric in TRENDS]
+    parts = [improves(change(board, metric, own, none)) for metric in TRENDS]
     return Ablation(
         study="audio",
         title="Sound of the reference (as TAVR's Table 3)",
@@ -207,40 +208,6 @@ def selection_study(
     )
 
 
-def stages_study(
-    measurements: Iterable[Measurement], variants: Sequence[Variant], notes: Sequence[str] = ()
-) -> Ablation:
-    """Judge Table 2: same-scene training copies, cross-scene training alone knows people less.
-
-    Args:
-        measurements: of every variant.
-        variants: same-scene alone, cross-scene alone, both; then what was added to both.
-        notes: to add.
-
-    """
-    same, cross, both, *more = (variant.name for variant in variants)
-    pairs = [(same, both), (both, cross), (both, same), *((name, both) for name in more)]
-    board = Board.build(measurements, pairs, {})
-    parts = [
-        improves(_change(board, "identity_ref", same, both)),
-        improves(_change(board, "identity_target", both, cross)),
-        improves(_change(board, "text", both, same)),
-    ]
-    claim = (
-        "same-scene training alone copies the reference, cross-scene training alone knows people "
-        "less well, and one after the other fits the scene better than the first"
-    )
-    return Ablation(
-        study="stages",
-        title="Stages of training (as TAVR's Table 2)",
-        variants=tuple(variants),
-        board=board,
-        trends=(),
-        finding=Finding.of(claim, parts),
-        notes=(*notes, *board.gaps()),
-    )
-
-
 def slope(grid: Grid, metric: str, systems: Sequence[str], at: Sequence[float]) -> Estimate:
     """Mean over the cases of the least-squares slope of a metric along `at`.
 
@@ -263,7 +230,8 @@ def _difference(board: Board, metric: str, a: str, b: str) -> Difference:
     return board.difference(metric, a, b) or nothing
 
 
-def _change(board: Board, metric: str, a: str, b: str) -> Change:
+def change(board: Board, metric: str, a: str, b: str) -> Change:
+    """Take how `a` differs from `b` off a board; NaN where the board does not compare them."""
     return Change.of(_difference(board, metric, a, b))
 
 

@@ -71,7 +71,7 @@ def test_rows_and_types_of_a_batch(maker):
     assert len(part) == len(part.cond) == 2
     assert torch.equal(part.boxes, batch.boxes[[2, 0]])
     assert torch.equal(part.cond.audio, batch.cond.audio[[2, 0]])
-    assert part.movement is None
+    assert part.movement is not None and torch.equal(part.movement, batch.movement[[2, 0]])
     assert batch.to("meta").clean.is_meta and batch.to("meta").cond.text.is_meta
 
 
