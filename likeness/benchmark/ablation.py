@@ -18,7 +18,7 @@ from likeness.store.atomic import write_bytes
 from likeness.store.errors import LikenessError
 
 ModelStudy = Literal["frames", "audio", "selection"]
-Study = ModelStudy | Literal["stages", "losses"]
+Study = ModelStudy | Literal["stages", "losses", "movement"]
 STUDIES: tuple[ModelStudy, ...] = get_args(ModelStudy)
 
 FRAMES = (1, 5, 9, 13, 17, 25, 33, 45)  # 1 + 4k, up to the paper's 48
@@ -33,6 +33,7 @@ COLUMNS: Mapping[Study, tuple[str, ...]] = {
     "audio": (*IDENTITY, "sync_c", "sync_d", "offset_within_1"),
     "selection": (*IDENTITY, "sync_c", "text", "leak"),
     "stages": (*IDENTITY, "sync_c", "motion", "quality", "text", "leak"),
+    "movement": ("movement_follow", "manner_rank1", *IDENTITY, "sync_c", "offset_within_1"),
     "losses": (*IDENTITY, "sync_c", "motion", "quality", "text"),
 }
 
@@ -137,7 +138,7 @@ def frames_study(
     board = Board.build(rows, list(dict.fromkeys(pairs)), {})
     grid = Grid(rows)
     trends = [_trend(grid, metric, names, part) for part in (high, counts) for metric in TRENDS]
-    sync = _relative(board, "sync_c", names[high[-1]], names[high[0]])
+    sync = share_of_change(board, "sync_c", names[high[-1]], names[high[0]])
     finding = Finding.of(
         f"identity rises with the reference's frames ({high[0]} to {high[-1]}) at stable sync",
         [*(improves(trend) for trend in trends[: len(IDENTITY)]), unharmed(sync, SYNC_LOSS)],
@@ -194,7 +195,8 @@ def selection_study(
     pairs = [(face.name, frame.name), (touched.name, frame.name), (face.name, touched.name)]
     board = Board.build(measurements, pairs, {})
     parts = [
-        equivalent(_relative(board, metric, face.name, frame.name), KEPT) for metric in IDENTITY
+        equivalent(share_of_change(board, metric, face.name, frame.name), KEPT)
+        for metric in IDENTITY
     ]
     parts.append(fewer("tokens of the reference", face.tokens, frame.tokens))
     return Ablation(
@@ -235,7 +237,8 @@ def change(board: Board, metric: str, a: str, b: str) -> Change:
     return Change.of(_difference(board, metric, a, b))
 
 
-def _relative(board: Board, metric: str, a: str, b: str) -> Change:
+def share_of_change(board: Board, metric: str, a: str, b: str) -> Change:
+    """Take the same as a share of `b`'s mean."""
     return Change.relative(board, _difference(board, metric, a, b))
 
 
