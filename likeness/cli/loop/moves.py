@@ -223,16 +223,14 @@ class Judging:
     ) -> Score:
         """Say whether a clip moves most like the person wanted: 1, or 0."""
         gallery, scale = among
-        mine = self._manner(self._movement(clip))
+        movement = self._motion.movements([self.bench.workspace.get_clip(clip)])[0]
+        told = {"clip": clip, "reward": "manner_rank1", "version": "manner-1"}
+        if isinstance(movement, str):
+            return Score.missing(**told, reason=movement, weights=self._motion.weights)
+        mine = self._manner(movement)
         gaps = {name: manner_distance(mine, other, scale) for name, other in gallery.items()}
         nearer = sum(gap <= gaps[wanted] for name, gap in gaps.items() if name != wanted)
-        return Score(
-            clip=clip,
-            reward="manner_rank1",
-            value=float(nearer == 0),
-            version="manner-1",
-            weights=self._motion.weights,
-        )
+        return Score(**told, value=float(nearer == 0), weights=self._motion.weights)
 
     @property
     def _motion(self) -> MotionReward:
