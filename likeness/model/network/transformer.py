@@ -203,8 +203,9 @@ class AvatarTransformer3DModel(
         latents = latents.to(kind)
         grid = patch_grid(latents.shape, self.patch_size)
         x, rotary = self.frames(latents, grid)
-        target = x.shape[1]
-        known = target // grid[0] * before
+        target, known = x.shape[1], x.shape[1] // grid[0] * before
+        if movement is not None and self.movement is not None:
+            x = self.movement.tell(x, movement, known)
         temb, row, prompt = self.modulations(timestep, text)
         valid = None
         if background is not None:
@@ -245,8 +246,7 @@ class AvatarTransformer3DModel(
         out = out[:, :, before:].to(hidden_states.dtype)
         if own is None or self.movement is None:
             return out
-        told = self.movement.predict(x[:, -own.tokens.shape[1] :], moved)
-        return out, told.to(hidden_states.dtype)
+        return out, self.movement.predict(x[:, -own.tokens.shape[1] :], moved).to(out)
 
     def _encode(
         self,
