@@ -129,8 +129,8 @@ class MovementStream(nn.Module):
         certain = (1 - given.timestep / 1000)[:, None, None].to(given.coefficients)
         if given.known is not None:
             certain = certain * given.known[..., None]
-        told = self.into_clip(given.coefficients * certain)
-        new = x[:, behind:].unflatten(1, (told.shape[1], -1)) + told[:, :, None].to(x)
+        told = self.into_clip((given.coefficients * certain).to(x))
+        new = x[:, behind:].unflatten(1, (told.shape[1], -1)) + told[:, :, None]
         return torch.cat([x[:, :behind], new.flatten(1, 2)], 1)
 
     def predict(self, x: Tensor, temb: Tensor) -> Tensor:

@@ -204,9 +204,10 @@ class AvatarTransformer3DModel(
         grid = patch_grid(latents.shape, self.patch_size)
         x, rotary = self.frames(latents, grid)
         target, known = x.shape[1], x.shape[1] // grid[0] * before
+        temb, row, prompt = self.modulations(timestep, text)
+        own, moved = self.movement_stream(movement, before, kind=0), temb
         if movement is not None and self.movement is not None:
             x = self.movement.tell(x, movement, known)
-        temb, row, prompt = self.modulations(timestep, text)
         valid = None
         if background is not None:
             aside = self.auxiliary_stream(background[0].to(kind), background[1], kind=0)
@@ -221,7 +222,6 @@ class AvatarTransformer3DModel(
             clean = torch.full_like(timestep, self.reference_timestep)
             _, clean_row, _ = self.modulations(clean, text)
             rows = [(0, known, clean_row), *rows, (target, x.shape[1], clean_row)]
-        own, moved = self.movement_stream(movement, before, kind=0), temb
         if movement is not None and own is not None:
             moved, own_row, _ = self.modulations(movement.timestep, text)
             rows.append((x.shape[1], x.shape[1] + own.tokens.shape[1], own_row))
