@@ -4,14 +4,15 @@ from pathlib import Path
 from typing import Literal
 
 from likeness.rewards.base import Reward, Subject, Unavailable
-from likeness.rewards.detectors import TestbedDetector, YuNetDetector
+from likeness.rewards.detectors import TestbedDetector
+from likeness.rewards.face_models import DETECTORS, RECOGNISERS, preferred
 from likeness.rewards.faces import FaceFinder
 from likeness.rewards.identity import IdentityReward
 from likeness.rewards.landmarks import Landmarker, OpenSeeFaceLandmarker, TestbedLandmarker
 from likeness.rewards.lipsync import LipSyncReward
 from likeness.rewards.motion import RECORDED, MotionReward, load_scale
 from likeness.rewards.quality import NiqeModel, QualityReward, TestbedQuality
-from likeness.rewards.recognisers import OnnxRecogniser, Recogniser, TestbedRecogniser
+from likeness.rewards.recognisers import Recogniser, TestbedRecogniser
 from likeness.rewards.syncnet import SyncEmbedder
 from likeness.rewards.text import TextReward
 from likeness.store.progress import Progress, silent
@@ -45,9 +46,7 @@ REWARDS: Mapping[World, Mapping[str, Builder]] = {
         "text": lambda faces: TextReward(own_weights("words")),
     },
     "real": {
-        "identity": lambda faces: IdentityReward(
-            faces, OnnxRecogniser(find("mobilefacenet"), "imagenet")
-        ),
+        "identity": lambda faces: IdentityReward(faces, preferred(RECOGNISERS)),
         "lipsync": lambda faces: LipSyncReward(faces, SyncEmbedder.published(find("syncnet"))),
         "motion": lambda faces: MotionReward(
             faces, OpenSeeFaceLandmarker(find("openseeface_landmarks")), RECORDED
@@ -98,7 +97,7 @@ class RewardSet:
         detector = (
             TestbedDetector(own_weights("detector"))
             if world == "testbed"
-            else YuNetDetector(find("yunet"))
+            else preferred(DETECTORS)
         )
         faces = FaceFinder(detector)
         built = []
