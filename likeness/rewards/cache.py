@@ -2,12 +2,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from likeness.store.clip import Clip
+from likeness.store.clip import Footage
 
+Seen = TypeVar("Seen", bound=Footage)
 Value = TypeVar("Value")
 
 
-class ClipCache(Generic[Value]):
+class ClipCache(Generic[Seen, Value]):
     """What was computed of a clip, by the clip's hash; the least recently used go first.
 
     A suite's references are scored against many samples: their faces and embeddings are found
@@ -19,12 +20,12 @@ class ClipCache(Generic[Value]):
 
     """
 
-    def __init__(self, compute: Callable[[list[Clip]], list[Value]], capacity: int = 4096) -> None:
+    def __init__(self, compute: Callable[[list[Seen]], list[Value]], capacity: int = 4096) -> None:
         self._compute = compute
         self._capacity = capacity
         self._values: OrderedDict[str, Value] = OrderedDict()
 
-    def __call__(self, clips: Sequence[Clip]) -> list[Value]:
+    def __call__(self, clips: Sequence[Seen]) -> list[Value]:
         """Give the values in the order of the clips."""
         wanted = {clip.hash: clip for clip in clips}
         new = [clip for key, clip in wanted.items() if key not in self._values]

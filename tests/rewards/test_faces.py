@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
-from scripted import BESIDE, BIG, ScriptedDetector, clip, faces
+from scripted import BESIDE, BIG, SMALL, ScriptedDetector, clip, faces
 
 from likeness.rewards.cache import ClipCache
-from likeness.rewards.faces import FaceFinder, FaceTrack, interpolate, iou, track
+from likeness.rewards.faces import FaceFinder, Faces, FaceTrack, interpolate, iou, track
+from likeness.rewards.tracks import follow
 from likeness.store.clip import Clip
 
 
@@ -78,6 +79,39 @@ def test_tracks_clips_of_several_sizes_in_order() -> None:
         [True, True, True],
         [False, False, False, True],
     ]
+
+
+def test_gives_every_face_the_main_one_first() -> None:
+    finder = FaceFinder(ScriptedDetector())
+    one = clip(3, 2, 0, 1)
+    main, beside, small = finder.all_tracks([one])[0]
+    assert main is finder.tracks([one])[0]
+    assert main.found.tolist() == [True, True, False, True]
+    assert beside.found.tolist() == [False, True, False, False]
+    assert small.found.tolist() == [True, False, False, False]
+    assert (beside.boxes[1] == BESIDE).all() and (small.boxes[0] == SMALL).all()
+    assert finder.all_tracks([clip(0, 0)]) == [[]]
+
+
+def test_a_face_that_comes_back_is_one_face() -> None:
+    boxes = [faces(BIG, BESIDE), *[faces(BESIDE)] * 30, faces(BIG, BESIDE)]
+    assert [t.found.sum() for t in follow(boxes)] == [32, 2]
+
+
+def test_a_long_clip_is_looked_at_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    class Counting(ScriptedDetector):
+        def detect(self, frames: np.ndarray) -> list[Faces]:
+            seen.append(len(frames))
+            return super().detect(frames)
+
+    monkeypatch.setattr("likeness.rewards.faces.PIECE_BYTES", 10 * 64 * 96 * 3)
+    long = clip(*[1, 0, 1] * 8)
+    result = FaceFinder(Counting()).tracks([long, clip(1), clip(0, 1)])
+    assert seen == [10, 10, 4, 3]
+    assert result[0].found.tolist() == [True, False, True] * 8
+    assert [t.found.tolist() for t in result[1:]] == [[True], [False, True]]
 
 
 def test_cache_forgets_the_oldest() -> None:
