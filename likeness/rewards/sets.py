@@ -15,6 +15,7 @@ from likeness.rewards.quality import NiqeModel, QualityReward, TestbedQuality
 from likeness.rewards.recognisers import Recogniser, TestbedRecogniser
 from likeness.rewards.syncnet import SyncEmbedder
 from likeness.rewards.text import TextReward
+from likeness.rewards.thresholds import stored
 from likeness.store.progress import Progress, silent
 from likeness.store.records import Score
 from likeness.store.weights import WeightsError, find, packaged
@@ -33,11 +34,13 @@ def own_weights(name: str) -> Path:
     return packaged(f"{FOLDER}/{name}.safetensors")
 
 
+def _identity(faces: FaceFinder, recogniser: Recogniser) -> IdentityReward:
+    return IdentityReward(faces, recogniser, threshold=stored(recogniser.hash))
+
+
 REWARDS: Mapping[World, Mapping[str, Builder]] = {
     "testbed": {
-        "identity": lambda faces: IdentityReward(
-            faces, TestbedRecogniser(own_weights("recogniser"))
-        ),
+        "identity": lambda faces: _identity(faces, TestbedRecogniser(own_weights("recogniser"))),
         "lipsync": lambda faces: LipSyncReward(faces, SyncEmbedder.packed(own_weights("syncnet"))),
         "motion": lambda faces: MotionReward(
             faces, TestbedLandmarker(own_weights("landmarker")), *load_scale(own_weights("motion"))
@@ -46,7 +49,7 @@ REWARDS: Mapping[World, Mapping[str, Builder]] = {
         "text": lambda faces: TextReward(own_weights("words")),
     },
     "real": {
-        "identity": lambda faces: IdentityReward(faces, preferred(RECOGNISERS)),
+        "identity": lambda faces: _identity(faces, preferred(RECOGNISERS)),
         "lipsync": lambda faces: LipSyncReward(faces, SyncEmbedder.published(find("syncnet"))),
         "motion": lambda faces: MotionReward(
             faces, OpenSeeFaceLandmarker(find("openseeface_landmarks")), RECORDED
