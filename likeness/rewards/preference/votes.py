@@ -119,15 +119,25 @@ def split(votes: Votes, share: float, rng: np.random.Generator) -> tuple[Votes, 
         PreferenceError: there are too few conditions for two of each.
 
     """
-    names = rng.permutation(np.unique(votes.conditions))
+    out = parted(votes.conditions, share, rng)
+    return votes.only(~out), votes.only(out)
+
+
+def parted(conditions: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """Choose the conditions to hold out, two at least: (N,) bool for the votes of (N,) conditions.
+
+    Raises:
+        PreferenceError: there are too few conditions for two of each.
+
+    """
+    names = rng.permutation(np.unique(conditions))
     held = max(2, round(share * len(names)))
     if len(names) < held + 2:
         raise PreferenceError(
             f"votes of {len(names)} conditions can't be split into 2 to learn from and {held} "
             "held out; collect votes on more conditions, or add a column `condition`"
         )
-    out = np.isin(votes.conditions, names[:held])
-    return votes.only(~out), votes.only(out)
+    return np.isin(conditions, names[:held])
 
 
 def _complaint(row: object) -> str | None:
