@@ -19,11 +19,11 @@ def of_frames(clip: Clip, name: str, dose: float, rng: np.random.Generator) -> C
 
 
 def colour(clip: Clip, dose: float) -> Clip:
-    """Turn the hue by up to a third of the circle: other clothes, walls and skin, as sharp."""
+    """Turn the hue by up to a sixth of the circle: other clothes, walls and skin, as sharp."""
     frames = np.empty_like(clip.frames)
     for turned, frame in zip(frames, clip.frames, strict=True):
         hsv = cv2.cvtColor(frame, cv2.COLOR_RGB2HSV_FULL)
-        hsv[..., 0] += np.uint8(round(85 * dose))  # wraps round at 256, as the hue does
+        hsv[..., 0] += np.uint8(round(43 * dose))  # wraps round at 256, as the hue does
         turned[...] = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL)
     return replace(clip, frames=frames)
 

@@ -17,7 +17,7 @@ LOWER = frozenset({"sync_d", "sync_offset"})
 TWO_SIDED = frozenset({"sync_offset"})
 """Rewards of which the distance from 0 counts."""
 
-LATEST = 8  # frames of sound shift at full dose
+LATEST = 4  # frames of sound shift at full dose: the testbed's SyncNet looks 5 to either side
 
 Plant = Callable[[Specimen, float, np.random.Generator], Subject | str]
 
@@ -30,12 +30,15 @@ class Known:
         own: the reward that is to tell it.
         what: what full dose is, in plain words.
         plant: spoils a specimen by a dose of 0..1, or says why it can't.
+        steady: whether more of it is worse at every step; else only full dose must be worse than
+            none.
 
     """
 
     own: str
     what: str
     plant: Plant
+    steady: bool = True
 
 
 def _clip(change: Callable[[Clip, float, np.random.Generator], Clip]) -> Plant:
@@ -88,7 +91,7 @@ KNOWN: Mapping[str, Known] = {
     "jpeg": Known(own="quality", what="JPEG of quality 5", plant=_of_frames("compress")),
     "blocks": Known(own="quality", what="blocks of 8 pixels, 25 grey levels apart",
                     plant=_of_frames("blocks")),
-    "colour": Known(own="text", what="hue turned by a third of the circle",
+    "colour": Known(own="text", what="hue turned by a sixth of the circle",
                     plant=_clip(lambda clip, dose, rng: defects.colour(clip, dose))),
     "frozen": Known(own="motion", what="all frames the first",
                     plant=_clip(lambda clip, dose, rng: defects.frozen(clip, dose))),
@@ -96,7 +99,8 @@ KNOWN: Mapping[str, Known] = {
                     plant=_clip(defects.jittered)),
     "looped": Known(own="motion", what="the first fifth five times",
                     plant=_clip(lambda clip, dose, rng: defects.looped(clip, dose))),
-    "backwards": Known(own="motion", what="the whole picture backwards",
+    # the last step takes the seam away between what runs forwards and what runs backwards
+    "backwards": Known(own="motion", what="the whole picture backwards", steady=False,
                        plant=_clip(lambda clip, dose, rng: defects.backwards(clip, dose))),
     "sound_shift": Known(
         own="sync_offset", what=f"sound {LATEST} frames late",

@@ -45,10 +45,11 @@ class Response:
 
     @property
     def falls(self) -> bool:
-        """Whether goodness falls with the dose, beyond doubt at the greatest."""
+        """Whether goodness falls with the dose where it should, beyond doubt at the greatest."""
         last = self.changes[-1]
-        ends = (oriented(self.reward, 1) * last.low, oriented(self.reward, 1) * last.high)
-        return self.violation <= ALLOWED and max(ends) < 0
+        worse = max(sign(self.reward) * last.low, sign(self.reward) * last.high) < 0
+        steady = self.defect not in KNOWN or KNOWN[self.defect].steady
+        return worse and (self.violation <= ALLOWED or not steady)
 
 
 @dataclass(frozen=True, kw_only=True)
