@@ -4,13 +4,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 from transformers import (
     AutoConfig,
-    AutoModelForSequenceClassification,
     AutoProcessor,
     PreTrainedConfig,
     PreTrainedModel,
@@ -58,18 +57,20 @@ def judge_class(config: PreTrainedConfig) -> type[PreTrainedModel]:
         PreferenceError: transformers knows no body for the config.
 
     """
-    if type(config) in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
-        return MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(config)]
-    if type(config) not in MODEL_MAPPING:
+    kind = type(config)
+    if kind in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
+        bases = (MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[kind],)
+    elif kind in MODEL_MAPPING:
+        bases = (GenericForSequenceClassification, MODEL_MAPPING[kind].__mro__[1])
+    else:
         raise PreferenceError(f"transformers has no model for {config.model_type}; choose another")
-    parent = MODEL_MAPPING[type(config)].__mro__[1]
 
     def forward(self: Any, *args: Any, margin: Tensor | None = None, **inputs: Any) -> Any:
         # trl hands the whole batch to the model, the margin too; bodies that see choke on it
-        return GenericForSequenceClassification.forward(self, *args, **inputs)
+        return bases[0].forward(self, *args, **inputs)
 
-    parts = {"forward": forward, "__module__": __name__}
-    return type("Judge", (GenericForSequenceClassification, parent), parts)
+    made = type("Judge", bases, {"forward": forward, "__module__": __name__})
+    return cast(type[PreTrainedModel], made)
 
 
 def load_model(source: str | Path) -> tuple[PreTrainedModel, Any]:
@@ -85,9 +86,7 @@ def load_model(source: str | Path) -> tuple[PreTrainedModel, Any]:
     try:
         config = AutoConfig.from_pretrained(source, local_files_only=True)
         config.num_labels = 1
-        kind = judge_class(config)
-        loaded = AutoModelForSequenceClassification if kind.__name__ != "Judge" else kind
-        model = loaded.from_pretrained(source, config=config, local_files_only=True)
+        model = judge_class(config).from_pretrained(source, config=config, local_files_only=True)
         processor = AutoProcessor.from_pretrained(source, local_files_only=True)
     except (OSError, ValueError) as error:
         raise PreferenceError(

@@ -155,7 +155,7 @@ def tune(
         progress(0, config.steps, "tuning")
         trainer.train()
         progress(config.steps, config.steps, "tuned")
-        tuned = trainer.model
+        tuned: Any = trainer.model
         if config.lora_rank:
             tuned = tuned.merge_and_unload()
         tuned.save_pretrained(partial)
