@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from likeness.rewards.align import crop_faces, template, umeyama
+from likeness.rewards.chamfer import chamfer
 from likeness.rewards.faces import FaceTrack
-from likeness.rewards.identity import chamfer
 from likeness.rewards.recognisers import Recogniser
 from likeness.store.clip import Clip
 

@@ -53,22 +53,39 @@ NORMALISATIONS: dict[str, Normalisation] = {
 """`insightface`: its recognition models; `none`: graphs that hold their own Sub and Mul;
 `imagenet`: MobileFaceNet of foamliu."""
 
+Choice = Literal["auto", "insightface", "imagenet", "none"]
+
+FIRST_NODES = 8
+
+
+def holds_own_normalisation(path: Path) -> bool:
+    """Tell whether an ONNX graph begins with the subtraction and scaling of its pixels.
+
+    As with insightface, a Sub and a Mul (or Div) among the first 8 nodes say so.
+    """
+    import onnx  # not above: only a file of unknown make needs it
+
+    first = onnx.load(str(path), load_external_data=False).graph.node[:FIRST_NODES]
+    kinds = {node.op_type for node in first}
+    return "Sub" in kinds and not kinds.isdisjoint({"Mul", "Div"})
+
 
 class OnnxRecogniser:
     """A face recognition network in an ONNX file: MobileFaceNet, insightface's packs.
 
     Args:
         path: the file; one input (N or 1, 3, size, size), one output (N or 1, D).
-        normalisation: what its input looks like.
+        normalisation: what its input looks like; `auto` is `none` for a graph that normalises
+            its pixels itself, else `insightface`.
 
     """
 
     zoom = 1.0
 
-    def __init__(
-        self, path: Path, normalisation: Literal["insightface", "imagenet", "none"]
-    ) -> None:
+    def __init__(self, path: Path, normalisation: Choice) -> None:
         self.hash = file_hash(path)
+        if normalisation == "auto":
+            normalisation = "none" if holds_own_normalisation(path) else "insightface"
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         self._session = onnxruntime.InferenceSession(
@@ -89,7 +106,7 @@ class OnnxRecogniser:
             pixels = (crops[start : start + self._batch].astype(np.float32) - mean) / std
             feed = {self._input.name: np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))}
             rows.append(np.asarray(self._session.run(None, feed)[0]))
-        return _unit(np.concatenate(rows))
+        return unit(np.concatenate(rows))
 
 
 class FaceNet(nn.Module):
@@ -146,8 +163,9 @@ class TestbedRecogniser:
         rows = [np.zeros((0, self._dimensions), dtype=np.float32)]
         for start in range(0, len(crops), BATCH):
             rows.append(self.net(as_input(crops[start : start + BATCH])).numpy())
-        return _unit(np.concatenate(rows))
+        return unit(np.concatenate(rows))
 
 
-def _unit(rows: np.ndarray) -> np.ndarray:
+def unit(rows: np.ndarray) -> np.ndarray:
+    """Scale rows (N, D) to length 1."""
     return rows / np.linalg.norm(rows, axis=1, keepdims=True).clip(1e-12)

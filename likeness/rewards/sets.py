@@ -4,19 +4,21 @@ from pathlib import Path
 from typing import Literal
 
 from likeness.rewards.base import Reward, Subject, Unavailable
-from likeness.rewards.detectors import TestbedDetector, YuNetDetector
+from likeness.rewards.detectors import TestbedDetector
+from likeness.rewards.face_models import DETECTORS, RECOGNISERS, preferred
 from likeness.rewards.faces import FaceFinder
 from likeness.rewards.identity import IdentityReward
 from likeness.rewards.landmarks import Landmarker, OpenSeeFaceLandmarker, TestbedLandmarker
 from likeness.rewards.lipsync import LipSyncReward
 from likeness.rewards.motion import RECORDED, MotionReward, load_scale
 from likeness.rewards.quality import NiqeModel, QualityReward, TestbedQuality
-from likeness.rewards.recognisers import OnnxRecogniser, Recogniser, TestbedRecogniser
+from likeness.rewards.recognisers import Recogniser, TestbedRecogniser
 from likeness.rewards.syncnet import SyncEmbedder
 from likeness.rewards.text import TextReward
+from likeness.rewards.thresholds import stored
 from likeness.store.progress import Progress, silent
 from likeness.store.records import Score
-from likeness.store.weights import WeightsError, find, packaged
+from likeness.store.weights import WeightsError, find, packaged, weights_folder
 
 World = Literal["testbed", "real"]
 
@@ -32,11 +34,19 @@ def own_weights(name: str) -> Path:
     return packaged(f"{FOLDER}/{name}.safetensors")
 
 
+def _identity(faces: FaceFinder, recogniser: Recogniser) -> IdentityReward:
+    return IdentityReward(faces, recogniser, threshold=stored(recogniser.hash))
+
+
+def _syncnet() -> Path:
+    """Find the published SyncNet, the safe format first."""
+    safe = weights_folder() / "syncnet_v2.safetensors"
+    return safe if safe.is_file() else find("syncnet")
+
+
 REWARDS: Mapping[World, Mapping[str, Builder]] = {
     "testbed": {
-        "identity": lambda faces: IdentityReward(
-            faces, TestbedRecogniser(own_weights("recogniser"))
-        ),
+        "identity": lambda faces: _identity(faces, TestbedRecogniser(own_weights("recogniser"))),
         "lipsync": lambda faces: LipSyncReward(faces, SyncEmbedder.packed(own_weights("syncnet"))),
         "motion": lambda faces: MotionReward(
             faces, TestbedLandmarker(own_weights("landmarker")), *load_scale(own_weights("motion"))
@@ -45,10 +55,8 @@ REWARDS: Mapping[World, Mapping[str, Builder]] = {
         "text": lambda faces: TextReward(own_weights("words")),
     },
     "real": {
-        "identity": lambda faces: IdentityReward(
-            faces, OnnxRecogniser(find("mobilefacenet"), "imagenet")
-        ),
-        "lipsync": lambda faces: LipSyncReward(faces, SyncEmbedder.published(find("syncnet"))),
+        "identity": lambda faces: _identity(faces, preferred(RECOGNISERS)),
+        "lipsync": lambda faces: LipSyncReward(faces, SyncEmbedder.published(_syncnet())),
         "motion": lambda faces: MotionReward(
             faces, OpenSeeFaceLandmarker(find("openseeface_landmarks")), RECORDED
         ),
@@ -96,9 +104,7 @@ class RewardSet:
 
         """
         detector = (
-            TestbedDetector(own_weights("detector"))
-            if world == "testbed"
-            else YuNetDetector(find("yunet"))
+            TestbedDetector(own_weights("detector")) if world == "testbed" else preferred(DETECTORS)
         )
         faces = FaceFinder(detector)
         built = []

@@ -42,6 +42,9 @@ class WeightsFile:
     needed_by: str
 
 
+_BUFFALO_LICENCE = "non-commercial research only, as all of insightface's packs"
+_BUFFALO_SOURCE = "github.com/deepinsight/insightface, release v0.7, buffalo_l.zip unpacked"
+
 _FILES = (
     WeightsFile(
         name="yunet",
@@ -87,6 +90,24 @@ _FILES = (
         sha256=None,
         source="github.com/joonson/syncnet_python, its download_model.sh",
         needed_by="rewards.lipsync: lip sync in recorded clips",
+    ),
+    WeightsFile(
+        name="buffalo_l_detector",
+        file="buffalo_l/det_10g.onnx",
+        licence=_BUFFALO_LICENCE,
+        size=None,
+        sha256=None,
+        source=_BUFFALO_SOURCE,
+        needed_by="rewards.faces: instead of yunet where it is here",
+    ),
+    WeightsFile(
+        name="buffalo_l",
+        file="buffalo_l/w600k_r50.onnx",
+        licence=_BUFFALO_LICENCE,
+        size=None,
+        sha256=None,
+        source=_BUFFALO_SOURCE,
+        needed_by="rewards.identity: instead of mobilefacenet where it is here",
     ),
 )
 
