@@ -16,6 +16,7 @@ from scipy.special import expit
 from likeness.annotation.ties import LEFT, RIGHT, SLOPES, TIE, TIES
 
 _FARTHEST = 12.0  # |logarithm| of a tie parameter that says "never" or "always"
+_NEVER = {"davidson": -_FARTHEST, "rao-kupper": 1e-6}  # tie parameter without a tie
 _STRIDE = 1.5  # longest step of Newton's method in any direction
 _MOST_STEPS = 200
 
@@ -155,12 +156,14 @@ def _climb(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Go up by Newton's method until no sample moves any more."""
     at = _start(counts, model, kind)
+    never = counts[..., TIE].sum((1, 2)) == 0 if kind != "half" else np.zeros(len(at), bool)
+    at[never, -1] = _NEVER.get(kind, 0.0)
     moving = np.ones(len(at), bool)
     curvature = np.zeros((len(at), at.shape[1], at.shape[1]))
     for _ in range(_MOST_STEPS):
-        slope, curvature[moving] = _slopes(
-            counts[moving], model.position, kind, at[moving], prior[moving]
-        )
+        slope, bend = _slopes(counts[moving], model.position, kind, at[moving], prior[moving])
+        _hold(slope, bend, never[moving])
+        curvature[moving] = bend
         step = np.linalg.solve(curvature[moving], slope[..., None])[..., 0]
         longest = np.abs(step).max(axis=1)
         step *= np.minimum(1, _STRIDE / np.maximum(longest, 1e-300))[:, None]
@@ -169,13 +172,22 @@ def _climb(
         if kind == "davidson":
             after[:, -1] = np.clip(after[:, -1], -_FARTHEST, _FARTHEST)
         elif kind == "rao-kupper":
-            after[:, -1] = np.clip(after[:, -1], np.maximum(before[:, -1] / 4, 1e-6), _FARTHEST)
+            after[:, -1] = np.clip(
+                after[:, -1], np.maximum(before[:, -1] / 4, _NEVER[kind]), _FARTHEST
+            )
         at[moving] = after
         moved = np.abs(after - before).max(axis=1) > 1e-10
         moving[np.flatnonzero(moving)[~moved]] = False
         if not moving.any():
             break
     return at, ~moving, curvature
+
+
+def _hold(slope: np.ndarray, bend: np.ndarray, never: np.ndarray) -> None:
+    """Keep the tie parameter of samples without a tie where it is, at the end of its range."""
+    slope[never, -1] = 0.0
+    bend[never, -1, :] = bend[never, :, -1] = 0.0
+    bend[never, -1, -1] = 1.0
 
 
 def _slopes(

@@ -100,7 +100,7 @@ def test_bt500_leaves_out_who_the_loop_does(example):
 
 def test_bt500_finds_a_planted_rater_who_guesses():
     rng = np.random.default_rng(0)
-    table = rng.uniform(2, 4, 60)[:, None] + rng.normal(0, 0.3, (60, 20))
+    table = rng.uniform(2, 4, 60)[:, None] + rng.normal(0, 0.3, (60, 40))
     table[:, 7] = rng.choice([0.0, 6.0], 60)
     found = bt500(ratings_of(table))
     assert np.flatnonzero(found.rejected).tolist() == [7] == outlying(table)
@@ -121,7 +121,7 @@ def test_planted_bias_and_inconsistency_are_recovered():
 
 def test_p910_maximises_the_likelihood():
     rng = np.random.default_rng(2)
-    table = rng.uniform(1, 5, 30)[:, None] + rng.normal(size=(30, 6)) * rng.uniform(0.3, 1, 6)
+    table = rng.uniform(1, 5, 40)[:, None] + rng.normal(size=(40, 15)) * rng.uniform(0.5, 1, 15)
     rated = ratings_of(table)
     found = p910(rated)
 
