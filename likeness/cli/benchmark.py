@@ -3,6 +3,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from likeness.cli.arena import arena
 from likeness.cli.console import bars, say
 from likeness.cli.generate import AdapterPath, CheckpointPath
 from likeness.cli.options import family
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 app = family(help="Compare checkpoints on a cross-scene suite: the board.")
 ablations = family(help="Take parts away, one at a time, and see what they were worth.")
 app.add_typer(ablations, name="ablate")
+app.command()(arena)
 
 Steps = Annotated[int | None, typer.Option(help="Of the sampler; the preset's by default.", min=1)]
 Ablated = Annotated[

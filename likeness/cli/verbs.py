@@ -85,6 +85,16 @@ VERBS: dict[str, Verb] = {
             help="Compare checkpoints on a cross-scene suite: the board.",
         ),
         Verb(
+            name="annotate",
+            target="annotate:app",
+            help="What people said of clips: who agrees with whom.",
+        ),
+        Verb(
+            name="study",
+            target="study:app",
+            help="Rating studies and Turing tests: power and analysis.",
+        ),
+        Verb(
             name="corpus",
             target="corpus:app",
             help="Cut clips into windows, encoded once, to train on.",

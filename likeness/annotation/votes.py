@@ -1,0 +1,104 @@
+"""Votes between systems as integer codes, read from a table."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from likeness.annotation.ties import LEFT, RIGHT, TIE
+from likeness.store.errors import LikenessError
+from likeness.store.sheets import read_sheet
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = ("left", "right", "winner")
+OUTCOMES = {"left": LEFT, "right": RIGHT, "tie": TIE, "both_bad": TIE}
+
+
+class VoteError(LikenessError):
+    """Votes that can't be used."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Votes:
+    """N votes.
+
+    Attributes:
+        systems: names; a code is an index of it.
+        left: (N,) codes of the systems shown on the left.
+        right: (N,) of those on the right.
+        outcome: (N,) LEFT, RIGHT or TIE; both bad is a tie here.
+        both_bad: how many of the ties are votes that both are bad.
+        raters: (N,) codes of who voted, or None.
+        items: (N,) codes of what was compared, such as the condition, or None.
+
+    """
+
+    systems: tuple[str, ...]
+    left: np.ndarray
+    right: np.ndarray
+    outcome: np.ndarray
+    both_bad: int = 0
+    raters: np.ndarray | None = None
+    items: np.ndarray | None = None
+
+    def cells(self) -> np.ndarray:
+        """Code each vote's pair and outcome as one number below S * S * 3, (N,)."""
+        pair = self.left.astype(np.int64) * len(self.systems) + self.right
+        return pair * 3 + self.outcome
+
+    def counts(self) -> np.ndarray:
+        """Count the votes of each ordered pair, (S, S, 3)."""
+        size = len(self.systems)
+        counted = np.bincount(self.cells(), minlength=size * size * 3)
+        return counted.reshape(size, size, 3).astype(float)
+
+
+def read_votes(path: Path) -> Votes:
+    """Read votes from a CSV or Parquet table.
+
+    Columns are left and right (names of systems), winner (left, right, tie or both_bad), and
+    where known rater and item.
+
+    Raises:
+        SheetError: the table is missing, broken or lacks a column.
+        VoteError: a field is empty or of no known value, or nobody votes.
+
+    """
+    import pandas as pd
+
+    table = read_sheet(path, columns=COLUMNS)
+    if table.empty:
+        raise VoteError(f"{path}: there is no vote in it")
+    for column in (*COLUMNS, *(c for c in ("rater", "item") if c in table)):
+        _refuse(path, table[column].isna(), f"has no {column}")
+    outcome = table["winner"].map(OUTCOMES)
+    known = ", ".join(OUTCOMES)
+    _refuse(path, outcome.isna(), f"has a winner that is none of {known}", table["winner"])
+    codes, names = pd.factorize(
+        pd.concat([table["left"], table["right"]]).astype(str).to_numpy(), sort=True
+    )
+    left, right = codes[: len(table)], codes[len(table) :]
+    _refuse(path, pd.Series(left == right), "compares a system with itself", table["left"])
+    if len(names) < 2:
+        raise VoteError(f"{path}: a ranking needs two systems, there is only {names[0]}")
+    return Votes(
+        systems=tuple(str(name) for name in names),
+        left=left,
+        right=right,
+        outcome=outcome.to_numpy(np.int64),
+        both_bad=int((table["winner"] == "both_bad").sum()),
+        raters=pd.factorize(table["rater"])[0] if "rater" in table else None,
+        items=pd.factorize(table["item"])[0] if "item" in table else None,
+    )
+
+
+def _refuse(path: Path, wrong: "pd.Series", what: str, values: "pd.Series | None" = None) -> None:
+    """Raise an error that names the first wrong row, counted from 1 without the header."""
+    found = np.flatnonzero(np.asarray(wrong))
+    if len(found):
+        said = f" ({values.iloc[found[0]]!r})" if values is not None else ""
+        more = f"; so have {len(found) - 1} more rows" if len(found) > 1 else ""
+        raise VoteError(f"{path}: row {found[0] + 1} {what}{said}{more}")

@@ -1,0 +1,1 @@
+"""Studies with people: what their answers and ratings support."""
