@@ -98,21 +98,17 @@ def score(
         scorer = Scorer(rewards, detail=detail is not None)
         run = ScoringRun(scorer=scorer, crew=crew, parts=parts)
         progress = silent if quiet else stack.enter_context(bars("scoring"))
-        outcomes = []
+        outcomes, notes = [], list(listing.notes)
         for job, outcome in zip(listing.jobs, run.outcomes(listing.jobs, progress), strict=True):
             outcomes.append(outcome)
-            if shelf is not None:
-                shelve(shelf, job, outcome)
+            if shelf is not None and (unkept := shelve(shelf, job, outcome)):
+                notes.append(unkept)
     if out is not None:
         write_scores(listing.jobs, outcomes, out)
     if detail is not None:
         write_details(outcomes, detail)
-    damaged = (
-        []
-        if parts is None or not parts.damaged
-        else [f"{parts.path}: {parts.damaged} damaged lines; their clips were scored again"]
-    )
-    notes = [*listing.notes, *damaged]
+    if parts is not None and parts.damaged:
+        notes.append(f"{parts.path}: {parts.damaged} lines were damaged and are scored again")
     _tell(outcomes, notes, format or ("table" if out is None else None), quiet)
 
 
@@ -129,8 +125,8 @@ def _listing(
     workspace: "Workspace | None",
     checkpoint: str | None,
 ) -> "Listing":
-    from likeness.cli.scoring.suites import listed_suite
     from likeness.rewards.scoring.listing import Listing, listed
+    from likeness.store.errors import LikenessError
     from likeness.store.sheets import SUFFIXES
 
     listings = []
@@ -138,11 +134,13 @@ def _listing(
         suffix = source.suffix.lower()
         if suffix == SUITE:
             if workspace is None:
-                raise typer.BadParameter(f"{source} is a suite: say with --workspace whose samples")
+                raise LikenessError(f"{source} is a suite: say with --workspace whose samples")
+            from likeness.cli.scoring.suites import listed_suite
+
             listings.append(listed_suite(source, workspace, checkpoint))
             continue
         if given.reference is None and suffix not in SUFFIXES:
-            raise typer.BadParameter("Missing option '--reference' / '-r'.")
+            raise LikenessError(f"{source}: say with --reference who is to be seen")
         listings.append(listed([source], given))
     return Listing(
         jobs=tuple(dict.fromkeys(job for listing in listings for job in listing.jobs)),
@@ -153,10 +151,13 @@ def _listing(
 @contextmanager
 def _kept(out: Path | None) -> "Iterator[Parts | None]":
     from likeness.rewards.scoring.parts import SUFFIX, Parts
+    from likeness.store.sheets import SUFFIXES, SheetError
 
     if out is None:
         yield None
         return
+    if out.suffix.lower() not in SUFFIXES:  # now, not after hours of scoring
+        raise SheetError(f"--out {out}: scores go into {' or '.join(SUFFIXES)} files")
     with Parts.open(out.with_name(f"{out.name}{SUFFIX}")) as parts:
         yield parts
 

@@ -110,7 +110,10 @@ def key_of(job: Job, judges: Judges, detail: bool) -> str:
 
 @lru_cache(maxsize=4096)
 def _hash(path: Path, size: int, changed: int) -> str:
-    return "" if size < 0 or not path.is_file() else file_hash(path)
+    try:
+        return "" if size < 0 else file_hash(path)
+    except OSError:  # a folder, or no leave to read: the scorer will say so
+        return ""
 
 
 def _digest(body: bytes) -> bytes:

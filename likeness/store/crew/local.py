@@ -54,10 +54,11 @@ class Together:
                     place, came = hand.place, hand.hear()
                     if came is None or place is None:
                         continue
-                    if isinstance(came[0], Lost):
+                    task = next(todo, None)
+                    if isinstance(came[0], Lost) and task is not None:
                         hand.end()
                         hands[hands.index(hand)] = hand = _Hand(work)  # noqa: PLW2901 - a fresh one in its stead
-                    hand.take(next(todo, None))
+                    hand.take(task)
                     yield place, came[0]
         finally:
             for hand in hands:
@@ -153,7 +154,7 @@ def _labour(line: Connection, work: Callable[..., Any], parent: int) -> None:
             told = ("failed", error)
         try:
             line.send(told)
-        except BrokenPipeError:
+        except OSError:  # nobody listens any more
             return
 
 

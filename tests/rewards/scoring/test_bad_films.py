@@ -12,6 +12,7 @@ from odd_films import ODD, Source
 
 from likeness.rewards.scoring.job import Job, Outcome
 from likeness.rewards.scoring.scorer import Scorer
+from likeness.rewards.sets import RewardSet
 from likeness.store.clip import Clip
 from likeness.store.media import decode, encode
 from likeness.testbed.cast import cast, take_of
@@ -111,9 +112,7 @@ def real(tmp_path_factory) -> Table:
     folder = Path(os.environ["LIKENESS_MEDIA"]) / "video"
     names = ("may_5s_real3d.mp4", "aoc_tight_sadtalker.mp4")
     clip, other = (decode(folder / name, frames=2 * FRAMES) for name in names)
-    scorer = Scorer("real")
-    faces = getattr(scorer.rewards("real")[0], "faces")  # noqa: B009 - a reward has none in general
-    boxes = faces.tracks([clip])[0].boxes[:FRAMES]
+    boxes = RewardSet.load("real").faces.tracks([clip])[0].boxes[:FRAMES]
     source = Source(clip=clip.window(0, FRAMES), other=other.window(0, FRAMES), boxes=boxes)
     return Table(source, clip.window(FRAMES, FRAMES), tmp_path_factory.mktemp("real"), "real")
 
