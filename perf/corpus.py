@@ -10,6 +10,7 @@ import torch
 
 from likeness.cli.loop.reels import talking_set
 from likeness.model import Generator
+from likeness.store.crew import Alone
 from likeness.store.media import encode
 from likeness.testbed.cast import cast, take_of
 from likeness.testbed.film import film
@@ -18,7 +19,6 @@ from likeness.training.corpus.listing import Listed
 from likeness.training.corpus.making import Plan, make_corpus
 from likeness.training.corpus.reading import Corpus
 from likeness.training.corpus.settings import CorpusSettings
-from likeness.training.corpus.workers import Alone
 from likeness.training.windows import BatchMaker
 
 PEOPLE, SCENES, SECONDS = 4, 2, 2.0

@@ -36,7 +36,10 @@ def make(
     workers: Annotated[int, typer.Option(help="Processes, of one thread each.", min=1)] = 1,
     ray: Annotated[
         str | None,
-        typer.Option(help="Address of a Ray cluster (auto: this machine's) that has the workers."),
+        typer.Option(
+            help="Address of a Ray cluster that has the workers; auto: this machine's, "
+            "local: one for this command."
+        ),
     ] = None,
     device: Annotated[
         str, typer.Option(help="Where codec and text encoder work: cpu or cuda.")
@@ -73,10 +76,10 @@ def make(
     done again.
     """
     from likeness.model.components import checkpoint_folder, read_config
+    from likeness.store.crew import crew_of
     from likeness.training.corpus.listing import listed
     from likeness.training.corpus.making import Plan, make_corpus
     from likeness.training.corpus.settings import CorpusSettings, window_frames
-    from likeness.training.corpus.workers import crew_of
 
     # Whole paths: the processes of a cluster don't work in this folder.
     folder = checkpoint_folder(checkpoint).resolve()
@@ -89,7 +92,7 @@ def make(
         world=rewards,
     )
     plan = Plan(checkpoint=str(folder), out=out.resolve(), settings=settings, device=device)
-    crew = crew_of(workers, ray, device)
+    crew = crew_of(workers, ray, gpus=int(device.startswith("cuda")))
     with bars("corpus") as progress:
         card = make_corpus(
             plan, listed(clips.resolve(), people), crew, threshold=same_person, progress=progress

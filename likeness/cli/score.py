@@ -1,27 +1,38 @@
-import json
-import math
-import sys
-from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from likeness.cli.console import bars, say
+from likeness.cli.console import bars
 
 if TYPE_CHECKING:
-    from likeness.rewards.base import Subject
-    from likeness.store import Clip
-    from likeness.store.records import Score
+    from collections.abc import Iterator, Sequence
 
-COLUMNS = ("clip", "reward", "value", "reason", "version")
+    from likeness.cli.scoring.printing import Format
+    from likeness.rewards.scoring.job import Outcome
+    from likeness.rewards.scoring.listing import Given, Listing
+    from likeness.rewards.scoring.parts import Parts
+    from likeness.store.workspace import Workspace
+
+SUITE = ".json"
 
 
 def score(
-    clips: Annotated[list[Path], typer.Argument(help="Video files to score.", metavar="CLIP")],
-    reference: Annotated[
-        Path, typer.Option("--reference", "-r", help="A video of the person who is to be seen.")
+    clips: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Videos; folders, with all videos in and below them; CSV or Parquet tables with "
+            "columns path and, where wanted, reference, target, prompt, identity and scene; or a "
+            "suite.json, whose samples in the workspace are scored.",
+            metavar="CLIP",
+        ),
     ],
+    *,
+    reference: Annotated[
+        Path | None,
+        typer.Option("--reference", "-r", help="A video of the person who is to be seen."),
+    ] = None,
     target: Annotated[
         Path | None,
         typer.Option("--target", "-t", help="The true clip of the same scene and speech."),
@@ -31,133 +42,147 @@ def score(
         Literal["auto", "testbed", "real"],
         typer.Option(help="Whose rewards; auto goes by what the files say made them."),
     ] = "auto",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Parquet or CSV file of the scores; stopped and started again, it goes on."
+        ),
+    ] = None,
+    detail: Annotated[
+        Path | None,
+        typer.Option(help="Folder for values.parquet and curves.parquet: what lies behind scores."),
+    ] = None,
+    workspace: Annotated[
+        Path | None,
+        typer.Option("--workspace", "-w", help="Workspace that is to keep the scores."),
+    ] = None,
+    checkpoint: Annotated[
+        str | None, typer.Option(help="Of a suite's samples, only this checkpoint's.")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes, of one thread each.", min=1)] = 1,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of a Ray cluster that has the workers; auto: this machine's, local: one "
+            "for this command."
+        ),
+    ] = None,
+    gpus: Annotated[float, typer.Option(help="Share of a GPU for each of Ray's workers.")] = 0,
     format: Annotated[
-        Literal["table", "json", "csv"], typer.Option("--format", "-f", help="How to print.")
-    ] = "table",
+        Literal["table", "json", "csv"] | None,
+        typer.Option("--format", "-f", help="How to print; a table, or with --out totals alone."),
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Nothing on stderr but errors.")
+    ] = False,
 ) -> None:
     """Score clips for identity, lip sync, motion and quality.
 
-    A value that can't be given is null with its reason. A clip that can't be read is told on
-    stderr and doesn't stop the others; the exit code is 2 where none could be read.
+    A value that can't be given is null with its reason, and a clip that can't be read doesn't stop
+    the others; the exit code is 2 where nothing could be scored.
     """
-    from likeness.rewards.base import Subject
+    from likeness.rewards.scoring.listing import Given
+    from likeness.rewards.scoring.run import ScoringRun
+    from likeness.rewards.scoring.scorer import Scorer
+    from likeness.rewards.scoring.sheets import write_details, write_scores
+    from likeness.rewards.scoring.shelving import shelve
+    from likeness.store.crew import crew_of
+    from likeness.store.progress import silent
 
-    person, truth = _read(reference), None if target is None else _read(target)
-    paths = list(dict.fromkeys(clips))
-    unread: dict[Path, str] = {}
+    given = Given(reference=reference, target=target, prompt=prompt)
+    crew = crew_of(workers, ray, gpus)
+    with ExitStack() as stack:
+        shelf = None if workspace is None else stack.enter_context(_opened(workspace, clips))
+        listing = _listing(clips, given, shelf, checkpoint)
+        parts = stack.enter_context(_kept(out))
+        scorer = Scorer(rewards, detail=detail is not None)
+        run = ScoringRun(scorer=scorer, crew=crew, parts=parts)
+        progress = silent if quiet else stack.enter_context(bars("scoring"))
+        outcomes, notes = [], list(listing.notes)
+        for job, outcome in zip(listing.jobs, run.outcomes(listing.jobs, progress), strict=True):
+            outcomes.append(outcome)
+            if shelf is not None and (unkept := shelve(shelf, job, outcome)):
+                notes.append(unkept)
+    if out is not None:
+        write_scores(listing.jobs, outcomes, out)
+    if detail is not None:
+        write_details(outcomes, detail)
+    if parts is not None and parts.damaged:
+        notes.append(f"{parts.path}: {parts.damaged} lines were damaged and are scored again")
+    _tell(outcomes, notes, format or ("table" if out is None else None), quiet)
 
-    def subjects() -> Iterator[Subject]:
-        for path in paths:
-            clip = _try_to_read(path, unread)
-            if clip is not None:
-                yield Subject(
-                    clip=clip, reference=person, target=truth, prompt=prompt, clip_id=str(path)
-                )
 
-    scores = _score_all(subjects(), rewards, len(paths))
-    _report(unread, len(paths))
-    rows = [row for path in paths for row in scores.get(str(path)) or _unscored(path, unread[path])]
-    {"table": _print_table, "json": _print_json, "csv": _print_csv}[format](rows)
+def _opened(path: Path, sources: "Sequence[Path]") -> "Workspace":
+    from likeness.store.workspace import Workspace
+
+    suite = any(source.suffix.lower() == SUITE for source in sources)
+    return Workspace.open(path) if suite else Workspace.create(path)
 
 
-def _read(path: Path) -> "Clip":
-    from likeness.store.media import decode
+def _listing(
+    sources: "Sequence[Path]",
+    given: "Given",
+    workspace: "Workspace | None",
+    checkpoint: str | None,
+) -> "Listing":
+    from likeness.rewards.scoring.listing import Listing, listed
+    from likeness.store.errors import LikenessError
+    from likeness.store.sheets import SUFFIXES
 
-    return decode(path, need_audio=False)
+    listings = []
+    for source in sources:
+        suffix = source.suffix.lower()
+        if suffix == SUITE:
+            if workspace is None:
+                raise LikenessError(f"{source} is a suite: say with --workspace whose samples")
+            from likeness.cli.scoring.suites import listed_suite
+
+            listings.append(listed_suite(source, workspace, checkpoint))
+            continue
+        if given.reference is None and suffix not in SUFFIXES:
+            raise LikenessError(f"{source}: say with --reference who is to be seen")
+        listings.append(listed([source], given))
+    return Listing(
+        jobs=tuple(dict.fromkeys(job for listing in listings for job in listing.jobs)),
+        notes=tuple(note for listing in listings for note in listing.notes),
+    )
 
 
-def _try_to_read(path: Path, unread: dict[Path, str]) -> "Clip | None":
+@contextmanager
+def _kept(out: Path | None) -> "Iterator[Parts | None]":
+    from likeness.rewards.scoring.parts import SUFFIX, Parts
+    from likeness.store.sheets import SUFFIXES, SheetError
+
+    if out is None:
+        yield None
+        return
+    if out.suffix.lower() not in SUFFIXES:  # now, not after hours of scoring
+        raise SheetError(f"--out {out}: scores go into {' or '.join(SUFFIXES)} files")
+    with Parts.open(out.with_name(f"{out.name}{SUFFIX}")) as parts:
+        yield parts
+
+
+def _tell(
+    outcomes: "Sequence[Outcome]", notes: "Sequence[str]", format: "Format | None", quiet: bool
+) -> None:
+    from likeness.cli.scoring.printing import PRINTERS
+    from likeness.rewards.scoring.totals import Totals
     from likeness.store import LikenessError
 
-    try:
-        return _read(path)
-    except LikenessError as error:
-        unread[path] = str(error)
-        return None
-
-
-def _score_all(
-    subjects: "Iterable[Subject]", world: Literal["auto", "testbed", "real"], total: int
-) -> "dict[str, list[Score]]":
-    """Score subjects as they come, so that one clip is in memory at a time."""
-    from likeness.rewards.sets import RewardSet, WorldlyRewards
-
-    judge = WorldlyRewards() if world == "auto" else RewardSet.load(world)
-    scores = {}
-    with bars("scoring") as progress:
-        for done, subject in enumerate(subjects, start=1):
-            scores[subject.key] = judge.score([subject])
-            progress(done, total, subject.key)
-    return scores
-
-
-def _unscored(path: Path, reason: str) -> "list[Score]":
-    from likeness.rewards.sets import NAMES
-    from likeness.store.records import Score
-
-    names = [name for group in NAMES.values() for name in group]
-    return [
-        Score.missing(clip=str(path), reward=name, reason=reason, version="none") for name in names
-    ]
-
-
-def _report(unread: dict[Path, str], total: int) -> None:
-    from likeness.store import LikenessError
-
-    reasons = list(unread.values())
-    if len(reasons) == total:
-        more = f"; nor could the {total - 1} others be read" if total > 1 else ""
-        raise LikenessError(reasons[0] + more)
-    for reason in reasons:
-        typer.echo(f"likeness: {reason}", err=True)
-
-
-def _as_dict(score: "Score") -> dict[str, str | float | None]:
-    return {
-        "clip": score.clip,
-        "reward": score.reward,
-        "value": None if math.isnan(score.value) else score.value,
-        "reason": score.reason,
-        "version": score.version,
-    }
-
-
-def _print_json(scores: "list[Score]") -> None:
-    """Print an array with a row a line, which diffs and eyes like better than one long line."""
-    rows = [json.dumps(_as_dict(score), ensure_ascii=False) for score in scores]
-    say("[\n " + ",\n ".join(rows) + "\n]")
-
-
-def _print_csv(scores: "list[Score]") -> None:
-    import csv
-
-    writer: csv.DictWriter[str] = csv.DictWriter(sys.stdout, list(COLUMNS), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(_as_dict(score) for score in scores)
-
-
-def _print_table(scores: "list[Score]") -> None:
-    """Print a row a clip and a column a reward, then why values are missing."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    names = list(dict.fromkeys(score.reward for score in scores))
-    values = {(s.clip, s.reward): "-" if s.reason else f"{s.value:.3f}" for s in scores}
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("clip", overflow="fold")
-    for name in names:
-        table.add_column(name.replace("_", "\n"), justify="right", no_wrap=True)
-    for clip in dict.fromkeys(score.clip for score in scores):
-        table.add_row(clip, *(values[clip, name] for name in names))
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
-    for (clip, reason), missing in _why_missing(scores).items():
-        say(reason if reason.startswith(clip) else f"{clip}: no {', '.join(missing)}: {reason}")
-
-
-def _why_missing(scores: "list[Score]") -> dict[tuple[str, str], list[str]]:
-    reasons: dict[tuple[str, str], list[str]] = {}
-    for score in scores:
-        if score.reason is not None:
-            reasons.setdefault((score.clip, score.reason), []).append(score.reward)
-    return reasons
+    unread = [outcome.unread for outcome in outcomes if outcome.unread is not None]
+    if len(unread) == len(outcomes):
+        more = f"; nor could the {len(unread) - 1} others be read" if len(unread) > 1 else ""
+        raise LikenessError(unread[0] + more)
+    about = [f"{outcome.scores[0].clip}: {outcome.note}" for outcome in outcomes if outcome.note]
+    for line in [*unread, *([] if quiet else [*notes, *about])]:
+        typer.echo(f"likeness: {line}", err=True)
+    if format is not None:
+        PRINTERS[format]([score for outcome in outcomes for score in outcome.scores])
+    totals = Totals.of(outcomes)
+    if len(outcomes) > 1 or format is None:
+        result = format in {None, "table"}
+        for line in totals.lines():
+            if result or not quiet:
+                typer.echo(line, err=not result)
+    if not any(mean.scored for mean in totals.means):
+        raise LikenessError(f"no clip has a score: {totals.failures[0].reason}")

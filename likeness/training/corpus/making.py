@@ -12,8 +12,10 @@ import torch
 from safetensors.torch import save
 
 from likeness.model.encoders.codec import TIME
+from likeness.rewards.threads import one_thread
 from likeness.store.atomic import write_bytes
 from likeness.store.content import address
+from likeness.store.crew import Crew, CrewError, Lost
 from likeness.store.media import MediaError
 from likeness.store.progress import Progress, silent
 from likeness.store.weights import WeightsError, file_hash
@@ -41,7 +43,6 @@ from likeness.training.corpus.records import (
     stamp,
 )
 from likeness.training.corpus.settings import CorpusError, CorpusSettings, describe, freeze
-from likeness.training.corpus.workers import Crew
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +91,10 @@ class ClipMaker:
             LikenessError: a part of the checkpoint or weights are missing.
 
         """
+        with one_thread():
+            return self._make(clip)
+
+    def _make(self, clip: Listed) -> ClipRecord:
         size, modified = stamp(clip.path)
         footage, shards, refused = None, [], []
         try:
@@ -202,7 +207,12 @@ def make_corpus(
         todo = [clip for clip in clips if record_of(clip, plan.out) is None]
         done = len(clips) - len(todo)
         progress(done, len(clips), "clips")
-        for record in crew.follow(maker, todo):
+        for _, record in crew.follow(maker, todo):
+            if isinstance(record, Lost):
+                raise CrewError(
+                    f"{record.reason}: run the same command again with fewer --workers; clips that "
+                    "are done are kept"
+                )
             done += 1
             progress(done, len(clips), record.name)
         index = index_of(clips, plan.out, threshold)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from likeness.model import Generator
+from likeness.store.crew import Alone
 from likeness.store.media import encode
 from likeness.testbed.cast import cast, take_of
 from likeness.testbed.scene import VOCABULARY
@@ -14,7 +15,6 @@ from likeness.training.corpus.listing import Listed, listed
 from likeness.training.corpus.making import Plan, make_corpus
 from likeness.training.corpus.reading import Corpus
 from likeness.training.corpus.settings import CorpusSettings
-from likeness.training.corpus.workers import Alone
 
 SECONDS = 1.6  # 40 frames: two windows of 25
 PEOPLE, SCENES = 2, 2

@@ -13,6 +13,7 @@ import pytest
 
 from likeness.cli import run
 from likeness.store.atomic import DiskFullError, replacing
+from likeness.store.crew import Alone, Together
 from likeness.store.weights import WeightsError
 from likeness.training.corpus import making
 from likeness.training.corpus.card import card_of
@@ -20,7 +21,6 @@ from likeness.training.corpus.index import index_of, read_index
 from likeness.training.corpus.listing import listed
 from likeness.training.corpus.making import ClipMaker, Plan, make_corpus
 from likeness.training.corpus.settings import CorpusError
-from likeness.training.corpus.workers import Alone, OnRay, Together, crew_of
 
 COMMAND = [sys.executable, "-c", "from likeness.cli import main; main()", "corpus", "make"]
 
@@ -177,85 +177,6 @@ def test_who_is_shown_must_be_told_where_nobody_can_find_out(plan, clips, monkey
     monkeypatch.setattr(making, "ClipMaker", Blind)
     with pytest.raises(WeightsError, match="a table with a column `identity`"):
         make_corpus(plan, [replace(clips[0], identity=None)], Nobody())
-
-
-class TestOnRay:
-    """The calls that are made of Ray, without Ray: the cluster itself is not proved here."""
-
-    def test_clips_go_to_whichever_actor_is_free(self, made, plan, clips):
-        ray = OneProcessRay()
-        make_corpus(plan, clips, OnRay(2, "auto", library=ray))
-        assert files(plan.out) == files(made)
-        assert ray.address == "auto"
-        assert (ray.hired, ray.killed) == (2, 2)
-
-    def test_without_ray_it_says_what_to_do(self, monkeypatch):
-        monkeypatch.setitem(sys.modules, "ray", None)
-        with pytest.raises(CorpusError, match="`pip install ray`"):
-            crew_of(2, "auto")
-
-    def test_a_failed_actor_is_one_line(self, plan, clips):
-        ray = OneProcessRay(failing=True)
-        with pytest.raises(CorpusError, match=r"an actor failed .*clips that are done are kept"):
-            list(OnRay(1, "auto", library=ray).follow(ClipMaker(plan), clips))
-        assert ray.killed == 1
-
-
-class OneProcessRay:
-    """The part of Ray's interface that is used, in this process and at once."""
-
-    class exceptions:
-        class RayError(Exception):
-            pass
-
-    def __init__(self, failing: bool = False) -> None:
-        self.failing = failing
-        self.hired = self.killed = 0
-        self.address = None
-
-    def init(self, address, ignore_reinit_error):
-        self.address = address
-
-    def remote(self, actor_class):
-        ray = self
-
-        class Method:
-            def __init__(self, method):
-                self.method = method
-
-            def remote(self, *arguments):
-                return Promise(lambda: self.method(*arguments))
-
-        class Handle:
-            def __init__(self, actor):
-                self.make = Method(actor.make)
-
-        class Remote:
-            def options(self, num_cpus, num_gpus):
-                assert (num_cpus, num_gpus) == (1, 0)
-                return self
-
-            def remote(self, *arguments):
-                ray.hired += 1
-                return Handle(actor_class(*arguments))
-
-        return Remote()
-
-    def wait(self, promises, num_returns):
-        return promises[:num_returns], promises[num_returns:]
-
-    def get(self, promise):
-        if self.failing:
-            raise self.exceptions.RayError("out of memory")
-        return promise.keep()
-
-    def kill(self, actor):
-        self.killed += 1
-
-
-class Promise:
-    def __init__(self, keep):
-        self.keep = keep
 
 
 def test_the_card_is_that_of_the_rows(made, clips):

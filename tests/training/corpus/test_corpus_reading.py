@@ -11,6 +11,7 @@ import torch
 
 from likeness.model import Generator
 from likeness.model.encoders.codec import TinyCodec
+from likeness.store.crew import Alone
 from likeness.testbed.scene import VOCABULARY
 from likeness.training.batch import RegionWeights, Wish
 from likeness.training.corpus.drawing import Windows
@@ -18,7 +19,6 @@ from likeness.training.corpus.index import read_index, write_index
 from likeness.training.corpus.making import Plan, make_corpus
 from likeness.training.corpus.reading import Corpus
 from likeness.training.corpus.settings import CorpusError
-from likeness.training.corpus.workers import Alone
 
 WISH = Wish(batch=6, pairing="cross", reference_frames=9, motion=1, anchor=True)
 

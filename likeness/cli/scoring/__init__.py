@@ -1,0 +1,1 @@
+"""What `likeness score` reads and prints."""

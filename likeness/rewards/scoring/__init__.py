@@ -1,0 +1,1 @@
+"""Scoring of many clips: what is to be scored, by whom, and what came of it."""
