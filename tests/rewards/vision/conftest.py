@@ -1,5 +1,8 @@
+import os
+from pathlib import Path
+
 import tinies
-from pytest import TempPathFactory, fixture
+from pytest import TempPathFactory, fixture, skip
 
 from likeness.rewards.vision.chat import ChatModel
 from likeness.rewards.vision.checkpoints import Placement
@@ -21,3 +24,11 @@ def speakers(qwen, llava):
         "qwen2_vl": ChatModel.load(qwen, Placement()),
         "llava": ChatModel.load(llava, Placement()),
     }
+
+
+@fixture(scope="session")
+def real_weights() -> Path:
+    folder = Path(os.environ.get("LIKENESS_WEIGHTS", ""))
+    if not (folder / "yunet_n_640_640.onnx").is_file():
+        skip("LIKENESS_WEIGHTS names no folder of real weights")
+    return folder

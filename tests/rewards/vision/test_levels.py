@@ -112,9 +112,8 @@ def test_softmax_is_in_float32():
 
 
 def test_tokenizers_that_drop_spaces_give_the_bare_word():
-    vocabulary = {
-        w: i for i, w in enumerate(["<unk>", *["The", "quality", "of", "the", "image", "is"]])
-    }
+    known = ["<unk>", "The", "quality", "of", "the", "image", "is"]
+    vocabulary = {word: i for i, word in enumerate(known)}
     vocabulary |= {word: 20 + i for i, word in enumerate(LEVELS)}
     inner = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     inner.pre_tokenizer = pre_tokenizers.Whitespace()
