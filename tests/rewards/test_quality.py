@@ -8,10 +8,9 @@ from scripted import clip
 
 from likeness.rewards.base import Subject
 from likeness.rewards.fit.quality import nearness, ssim
-from likeness.rewards.niqe import Pristine, fit_aggd, halve, niqe, to_luma
 from likeness.rewards.looks import Looks
+from likeness.rewards.niqe import Pristine, fit_aggd, halve, niqe, to_luma
 from likeness.rewards.quality import NiqeModel, QualityReward
-
 from likeness.store.clip import Clip
 
 
