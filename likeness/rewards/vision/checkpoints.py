@@ -75,8 +75,10 @@ def reading(folder: Path, what: str) -> Iterator[None]:
     """
     try:
         yield
-    except CheckpointError:
-        raise
+    except CheckpointError as error:
+        if str(folder) in str(error):
+            raise
+        raise CheckpointError(f"{folder}: {error}") from error
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise CheckpointError(f"{folder}: can't be read as {what}: {reason}") from error

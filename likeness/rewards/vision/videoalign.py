@@ -127,7 +127,7 @@ def fill(net: VideoAlignNet, state: State, rank: int, alpha: float, rslora: bool
         CheckpointError: head or adapters are missing, or something fits nowhere.
 
     """
-    from peft import LoraConfig, inject_adapter_in_model, set_peft_model_state_dict
+    from peft import LoraConfig, inject_adapter_in_model
 
     left = {k.removeprefix("model."): v for k, v in state.items() if not k.startswith("lm_head.")}
     head = left.pop("rm_head.weight", None)
@@ -148,7 +148,11 @@ def fill(net: VideoAlignNet, state: State, rank: int, alpha: float, rslora: bool
             r=rank, lora_alpha=alpha, lora_dropout=0.0, use_rslora=rslora, target_modules=places
         )
         net.body = inject_adapter_in_model(config, net.body)
-        result = set_peft_model_state_dict(net.body, lora)
+        named = {
+            re.sub(r"(\.lora_(?:embedding_)?[AB])", r"\1.default", key): value
+            for key, value in lora.items()
+        }
+        result = net.body.load_state_dict(named, strict=False)
         if result.unexpected_keys:
             raise CheckpointError(f"adapters fit nowhere, such as {result.unexpected_keys[0]}")
         absent = [key for key in result.missing_keys if ".lora_" in key]
