@@ -12,7 +12,10 @@ app = family(invoke_without_command=True)
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """A weights file as it is told of; `state` is here, missing or differs."""
+    """A weights file as it is told of; `state` is here, missing or differs.
+
+    `command` gets it, or is empty where there is no such command.
+    """
 
     name: str
     state: str
@@ -22,6 +25,7 @@ class Listing:
     sha256: str | None
     source: str
     needed_by: str
+    command: str = ""
 
 
 def weights(as_json: bool) -> None:
@@ -135,6 +139,7 @@ def _published() -> list[Listing]:
             sha256=file.sha256,
             source=file.source,
             needed_by=file.needed_by,
+            command=file.command.format(path=folder / file.file),
         )
         for file, state in presence()
     ]
@@ -156,6 +161,12 @@ def _print(listings: list[Listing]) -> None:
         say(f"  needed by  {listing.needed_by}")
         say(f"  source     {listing.source}")
         say(f"  sha256     {listing.sha256 or 'unknown'}")
+        if listing.command and listing.state != "here":
+            say(f"  command    {_shortened_in(listing.command)}")
+
+
+def _shortened_in(command: str) -> str:
+    return command.replace(f"{Path.home()}/", "~/")
 
 
 def _shortened(path: str) -> str:

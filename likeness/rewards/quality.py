@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -7,14 +7,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from likeness.rewards.base import Subject, missing, scored
+from likeness.rewards.base import Detail, Subject, missing, scored
 from likeness.rewards.cache import ClipCache
+from likeness.rewards.clarity import ClarityModel
 from likeness.rewards.layers import ConvNorm, as_input
+from likeness.rewards.looks import Looks, sampled
 from likeness.rewards.niqe import NiqeError, Pristine, niqe, to_luma
 from likeness.rewards.packed import unpack
-from likeness.store.clip import Clip
+from likeness.rewards.vision.frames import batched, curve, frames_at
+from likeness.store.clip import Footage
 from likeness.store.progress import Progress, silent
 from likeness.store.records import Score
+from likeness.store.weights import find, is_here
 
 BATCH = 512
 
@@ -32,9 +36,25 @@ class QualityModel(Protocol):
         """Name of the definition."""
         ...
 
-    def rate(self, clips: list[Clip]) -> list[float | str]:
+    def rate(self, clips: Sequence[Footage]) -> list[float | str]:
         """Give each clip 1 (bad) .. 5 (excellent), or the reason why not."""
         ...
+
+    def look(self, clip: Footage) -> Looks | str:
+        """Give the rating of each frame that was looked at, or the reason why not."""
+        ...
+
+
+def recorded_quality() -> QualityModel:
+    """Choose what judges recorded clips: NIQE, or measurement alone where NIQE's file is not here.
+
+    Their versions differ, so that a board never takes one's values for the other's.
+
+    Raises:
+        WeightsError: NIQE's file is here and damaged.
+
+    """
+    return NiqeModel(find("niqe")) if is_here("niqe") else ClarityModel()
 
 
 class QualityReward:
@@ -65,6 +85,14 @@ class QualityReward:
             for subject, rating in zip(subjects, ratings, strict=True)
         ]
 
+    def detail(self, subject: Subject) -> Detail:
+        """Give the rating of each frame that was looked at, and what the model measured."""
+        looks = self.model.look(subject.clip)
+        if isinstance(looks, str):
+            return Detail()
+        line = curve(len(subject.clip), looks.frames, looks.ratings)
+        return Detail(values=looks.values, curves={"quality": line})
+
 
 class NiqeModel:
     """NIQE of one frame a second, brought to 1..5: 2 or less is 5, 12 or more is 1.
@@ -75,23 +103,40 @@ class NiqeModel:
     """
 
     version = "niqe-1"
-    most_frames = 8
 
     def __init__(self, path: Path) -> None:
         self.pristine = Pristine.load(path)
         self.hash = self.pristine.hash
 
-    def rate(self, clips: list[Clip]) -> list[float | str]:
+    def rate(self, clips: Sequence[Footage]) -> list[float | str]:
         """Average over at most 8 frames, a second or more apart."""
         return [self._rate(clip) for clip in clips]
 
-    def _rate(self, clip: Clip) -> float | str:
-        step = max(round(clip.fps), -(-len(clip) // self.most_frames))
+    def look(self, clip: Footage) -> Looks | str:
+        """Give each frame's rating; `niqe` is the mean before it is brought to 1..5."""
         try:
-            values = [niqe(to_luma(frame), self.pristine) for frame in clip.frames[::step]]
+            values = self._values(clip)
         except NiqeError as error:
             return str(error)
-        return float(np.clip(5 - 0.4 * (np.mean(values) - 2), 1, 5))
+        return Looks(
+            frames=sampled(clip),
+            ratings=[_to_five(value) for value in values],
+            values={"niqe": float(np.mean(values))},
+        )
+
+    def _rate(self, clip: Footage) -> float | str:
+        try:
+            return _to_five(float(np.mean(self._values(clip))))
+        except NiqeError as error:
+            return str(error)
+
+    def _values(self, clip: Footage) -> list[float]:
+        frames = frames_at(clip, sampled(clip))
+        return [niqe(to_luma(frame), self.pristine) for frame in frames]
+
+
+def _to_five(value: float) -> float:
+    return float(np.clip(5 - 0.4 * (value - 2), 1, 5))
 
 
 class CleanNet(nn.Module):
@@ -143,17 +188,24 @@ class TestbedQuality:
         self.net.load_state_dict(packed.tensors)
         self.net.eval().to(memory_format=torch.channels_last)
 
-    @torch.inference_mode()
-    def rate(self, clips: list[Clip]) -> list[float | str]:
+    def rate(self, clips: Sequence[Footage]) -> list[float | str]:
         """Average over every second frame."""
-        return [self._rate(clip) for clip in clips]
+        return [1 + 4 * float(self._clean(clip).mean()) for clip in clips]
 
-    def _rate(self, clip: Clip) -> float:
+    def look(self, clip: Footage) -> Looks | str:
+        """Give the rating of every second frame."""
+        ratings = 1 + 4 * self._clean(clip)
+        return Looks(frames=range(0, len(clip), self.step), ratings=ratings.tolist())
+
+    @torch.inference_mode()
+    def _clean(self, clip: Footage) -> Tensor:
+        """Tell how clean every second frame is: (n,) in 0..1."""
+        parts = batched(self._shrunk(clip), BATCH)
+        return torch.cat([self.net(as_input(np.stack(part))) for part in parts])
+
+    def _shrunk(self, clip: Footage) -> Iterator[np.ndarray]:
         scale = self.side / min(clip.size)
-        frames = clip.frames[:: self.step]
-        if scale != 1:
-            size = (round(clip.size[0] * scale), round(clip.size[1] * scale))
-            method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-            frames = np.stack([cv2.resize(frame, size, interpolation=method) for frame in frames])
-        parts = [frames[start : start + BATCH] for start in range(0, len(frames), BATCH)]
-        return 1 + 4 * float(torch.cat([self.net(as_input(part)) for part in parts]).mean())
+        size = (round(clip.size[0] * scale), round(clip.size[1] * scale))
+        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        for frame in frames_at(clip, range(0, len(clip), self.step)):
+            yield frame if scale == 1 else cv2.resize(frame, size, interpolation=method)

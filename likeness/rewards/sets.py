@@ -11,11 +11,12 @@ from likeness.rewards.identity import IdentityReward
 from likeness.rewards.landmarks import Landmarker, OpenSeeFaceLandmarker, TestbedLandmarker
 from likeness.rewards.lipsync import LipSyncReward
 from likeness.rewards.motion import RECORDED, MotionReward, load_scale
-from likeness.rewards.quality import NiqeModel, QualityReward, TestbedQuality
+from likeness.rewards.quality import QualityReward, TestbedQuality, recorded_quality
 from likeness.rewards.recognisers import Recogniser, TestbedRecogniser
 from likeness.rewards.syncnet import SyncEmbedder
 from likeness.rewards.text import TextReward
 from likeness.rewards.thresholds import stored
+from likeness.rewards.vision.extras import build_extra
 from likeness.store.progress import Progress, silent
 from likeness.store.records import Score
 from likeness.store.weights import WeightsError, find, packaged, weights_folder
@@ -27,6 +28,13 @@ Builder = Callable[[FaceFinder], Reward]
 WORLDS: tuple[World, ...] = ("testbed", "real")
 
 FOLDER = "tiny/rewards"
+
+
+def _clip_text(faces: FaceFinder) -> Reward:
+    from likeness.rewards.vision.checkpoints import Placement
+    from likeness.rewards.vision.similarity import published_text
+
+    return published_text(Placement.best())
 
 
 def own_weights(name: str) -> Path:
@@ -60,10 +68,8 @@ REWARDS: Mapping[World, Mapping[str, Builder]] = {
         "motion": lambda faces: MotionReward(
             faces, OpenSeeFaceLandmarker(find("openseeface_landmarks")), RECORDED
         ),
-        "quality": lambda faces: QualityReward(NiqeModel(find("niqe"))),
-        "text": lambda faces: Unavailable(
-            TextReward.names, "none", "real clips need a vision-language model, and none is known"
-        ),
+        "quality": lambda faces: QualityReward(recorded_quality()),
+        "text": _clip_text,
     },
 }
 """How each reward is made: for drawn people with weights of our own, for real ones with the
@@ -94,13 +100,22 @@ class RewardSet:
     rewards: tuple[Reward, ...]
 
     @classmethod
-    def load(cls, world: World) -> "RewardSet":
+    def load(
+        cls, world: World, extra: Sequence[str] = (), trust_remote_code: bool = False
+    ) -> "RewardSet":
         """Load a world's rewards.
 
         A reward whose weights are missing scores NaN and says which file it wants.
 
+        Args:
+            world: whose rewards.
+            extra: rewards to append that are made only by name, as `videoreward` or
+                `qalign=FOLDER`: `likeness.rewards.vision.extras.EXTRAS`.
+            trust_remote_code: whether Python code in a model's folder may run.
+
         Raises:
             WeightsError: the face detector's weights are missing: nothing works without them.
+            ExtraError: there is no such extra reward.
 
         """
         detector = (
@@ -113,6 +128,7 @@ class RewardSet:
                 built.append(build(faces))
             except WeightsError as error:
                 built.append(Unavailable(NAMES[name], "none", str(error)))
+        built.extend(build_extra(wanted, trust_remote_code) for wanted in extra)
         return cls(world=world, faces=faces, rewards=tuple(built))
 
     def score(self, subjects: Sequence[Subject], progress: Progress = silent) -> list[Score]:
@@ -160,10 +176,18 @@ def world_of(subject: Subject) -> World:
 
 
 class WorldlyRewards:
-    """Scores each subject with the rewards of its own world, loaded when first needed."""
+    """Scores each subject with the rewards of its own world, loaded when first needed.
 
-    def __init__(self) -> None:
+    Args:
+        extra: rewards by name, as `RewardSet.load` takes them.
+        trust_remote_code: likewise.
+
+    """
+
+    def __init__(self, extra: Sequence[str] = (), trust_remote_code: bool = False) -> None:
         self._sets: dict[World, RewardSet] = {}
+        self._extra = tuple(extra)
+        self._trust_remote_code = trust_remote_code
 
     def score(self, subjects: Sequence[Subject], progress: Progress = silent) -> list[Score]:
         """Score subject by subject, in order."""
@@ -173,7 +197,7 @@ class WorldlyRewards:
             if world not in worlds:
                 continue
             if world not in self._sets:
-                self._sets[world] = RewardSet.load(world)
+                self._sets[world] = RewardSet.load(world, self._extra, self._trust_remote_code)
             indices = [i for i, w in enumerate(worlds) if w == world]
             rows = self._sets[world].score([subjects[i] for i in indices], progress)
             per = len(rows) // len(indices)

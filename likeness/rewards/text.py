@@ -1,6 +1,6 @@
 """Whether a clip shows what the prompt asks for."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -8,13 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from likeness.rewards.base import Subject, missing, scored
+from likeness.rewards.base import Detail, Subject, missing, scored
 from likeness.rewards.cache import ClipCache
 from likeness.rewards.layers import ConvNorm, as_input
 from likeness.rewards.packed import unpack
-from likeness.store.clip import Clip
+from likeness.rewards.vision.frames import batched, curve, frames_at
+from likeness.store.clip import Footage
 from likeness.store.progress import Progress, silent
 from likeness.store.records import Score
+
+BATCH = 512
 
 
 def phrases(prompt: str) -> set[str]:
@@ -69,31 +72,53 @@ class TextReward:
         self.net = WordNet(len(self.words), packed.settings["width"])
         self.net.load_state_dict(packed.tensors)
         self.net.eval().to(memory_format=torch.channels_last)
-        self.probabilities = ClipCache(self._probabilities)
+        self.logits = ClipCache(self._logits)
 
     def score(self, subjects: Sequence[Subject], progress: Progress = silent) -> list[Score]:
         """Compare each clip with its prompt."""
         progress(0, len(subjects), "text")
-        rows = self.probabilities([s.clip for s in subjects])
+        rows = self.logits([s.clip for s in subjects])
         progress(len(subjects), len(subjects), "text")
         return [self._compare(s, row) for s, row in zip(subjects, rows, strict=True)]
 
-    def _compare(self, subject: Subject, probabilities: np.ndarray) -> Score:
+    def detail(self, subject: Subject) -> Detail:
+        """Give the probability of each known word of the prompt, and of all of them by frame."""
+        known = self._known(subject.prompt)
+        if not known:
+            return Detail()
+        logits = self.logits([subject.clip])[0][:, known]
+        words = zip(known, logits.mean(0).sigmoid().tolist(), strict=True)
+        frames = range(0, len(subject.clip), self.step)
+        line = curve(len(subject.clip), frames, logits.sigmoid().mean(1).tolist())
+        return Detail(
+            values={f"text_{self.words[i]}": chance for i, chance in words}, curves={"text": line}
+        )
+
+    def _known(self, prompt: str | None) -> list[int]:
+        wanted = phrases(prompt or "")
+        return [i for i, word in enumerate(self.words) if word in wanted]
+
+    def _compare(self, subject: Subject, logits: Tensor) -> Score:
         if subject.prompt is None:
             return missing(self, subject, "text", "no prompt given")
-        wanted = phrases(subject.prompt)
-        known = [i for i, word in enumerate(self.words) if word in wanted]
+        known = self._known(subject.prompt)
         if not known:
             return missing(self, subject, "text", "the prompt holds no word that the model knows")
+        probabilities = logits.mean(0).sigmoid().numpy()
         return scored(self, subject, "text", float(probabilities[known].mean()))
 
     @torch.inference_mode()
-    def _probabilities(self, clips: list[Clip]) -> list[np.ndarray]:
-        rows = []
-        for clip in clips:
-            frames = [
-                cv2.resize(frame, (self.side, self.side), interpolation=cv2.INTER_AREA)
-                for frame in clip.frames[:: self.step]
-            ]
-            rows.append(self.net(as_input(np.stack(frames))).mean(0).sigmoid().numpy())
-        return rows
+    def _logits(self, clips: Sequence[Footage]) -> list[Tensor]:
+        """Logits of each clip's frames: (frames, words)."""
+        return [
+            torch.cat([self.net(as_input(np.stack(part))) for part in self._shrunk(clip)])
+            for clip in clips
+        ]
+
+    def _shrunk(self, clip: Footage) -> Iterator[list[np.ndarray]]:
+        frames = frames_at(clip, range(0, len(clip), self.step))
+        small = (
+            cv2.resize(frame, (self.side, self.side), interpolation=cv2.INTER_AREA)
+            for frame in frames
+        )
+        return batched(small, BATCH)

@@ -20,16 +20,19 @@ class WeightsError(LikenessError):
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsFile:
-    """One file of published weights.
+    """One file of published weights, or one folder of them.
 
     Attributes:
         name: what code calls it.
-        file: its name in the weights folder.
+        file: its name in the weights folder; of a folder where `parts` names what it holds.
         licence: of the weights, and what it keeps users from.
         size: bytes; None where it was never seen here.
         sha256: of the file; None where it was never seen here.
         source: where it is published.
         needed_by: what uses it.
+        parts: files that a folder must hold; empty for a single file.
+        command: what to run to get it, with `{path}` for where it belongs; empty where there is
+            no such command.
 
     """
 
@@ -40,6 +43,8 @@ class WeightsFile:
     sha256: str | None
     source: str
     needed_by: str
+    parts: tuple[str, ...] = ()
+    command: str = ""
 
 
 _BUFFALO_LICENCE = "non-commercial research only, as all of insightface's packs"
@@ -109,6 +114,64 @@ _FILES = (
         source=_BUFFALO_SOURCE,
         needed_by="rewards.identity: instead of mobilefacenet where it is here",
     ),
+    WeightsFile(
+        name="openclip_l14",
+        file="CLIP-ViT-L-14-laion2B-s32B-b82K",
+        licence="MIT; trained on LAION-2B, which its authors offer for research",
+        size=None,
+        sha256=None,
+        source="huggingface.co/laion/CLIP-ViT-L-14-laion2B-s32B-b82K",
+        needed_by="rewards.vision: whether recorded clips show what the prompt asks for",
+        parts=("open_clip_config.json",),
+        command="hf download laion/CLIP-ViT-L-14-laion2B-s32B-b82K --local-dir {path}",
+    ),
+    WeightsFile(
+        name="openclip_b32",
+        file="CLIP-ViT-B-32-laion2B-s34B-b79K",
+        licence="MIT; trained on LAION-2B, which its authors offer for research",
+        size=None,
+        sha256=None,
+        source="huggingface.co/laion/CLIP-ViT-B-32-laion2B-s34B-b79K",
+        needed_by="rewards.vision: whether recorded clips show what the prompt asks for",
+        parts=("open_clip_config.json",),
+        command="hf download laion/CLIP-ViT-B-32-laion2B-s34B-b79K --local-dir {path}",
+    ),
+    WeightsFile(
+        name="one_align",
+        file="one-align",
+        licence="of its page; built on LLaMA-2, whose community licence goes with it",
+        size=None,
+        sha256=None,
+        source="huggingface.co/q-future/one-align",
+        needed_by="rewards.vision: Q-Align, with the model's own code",
+        parts=("config.json",),
+        command="hf download q-future/one-align --local-dir {path}",
+    ),
+    WeightsFile(
+        name="qwen2_vl_2b",
+        file="Qwen2-VL-2B-Instruct",
+        licence="Apache-2.0",
+        size=None,
+        sha256=None,
+        source="huggingface.co/Qwen/Qwen2-VL-2B-Instruct",
+        needed_by="rewards.vision: what VideoReward is an adapter of",
+        parts=("config.json",),
+        command="hf download Qwen/Qwen2-VL-2B-Instruct --local-dir {path}",
+    ),
+    WeightsFile(
+        name="videoreward",
+        file="VideoReward",
+        licence="of its page, not checked here",
+        size=None,
+        sha256=None,
+        source="huggingface.co/KwaiVGI/VideoReward, and prompt_template.py of "
+        "github.com/KwaiVGI/VideoAlign",
+        needed_by="rewards.vision: VideoReward's visual quality, motion quality, text alignment",
+        parts=("model_config.json", "prompt_template.py"),
+        command="hf download KwaiVGI/VideoReward --local-dir {path} && curl -fo "
+        "{path}/prompt_template.py "
+        "https://raw.githubusercontent.com/KwaiVGI/VideoAlign/main/prompt_template.py",
+    ),
 )
 
 WEIGHTS = {file.name: file for file in _FILES}
@@ -122,21 +185,26 @@ def weights_folder() -> Path:
 
 
 def find(name: str) -> Path:
-    """Return the path of a weights file that is here and whole.
+    """Return the path of a weights file, or folder, that is here and whole.
 
     Raises:
-        WeightsError: the name is unknown, or the file is missing or of another size.
+        WeightsError: the name is unknown, or the file is missing or of another size, or the
+            folder lacks a part.
 
     """
     if name not in WEIGHTS:
         raise WeightsError(f"no weights called {name!r}; known are {', '.join(sorted(WEIGHTS))}")
     wanted = WEIGHTS[name]
     path = weights_folder() / wanted.file
-    if not path.is_file():
+    if not is_here(name):
         raise WeightsError(
             f"weights {name} missing: {wanted.needed_by} needs {wanted.file} (from "
-            f"{wanted.source}) in {path.parent}; put it there, or set {VARIABLE} to its folder"
+            f"{wanted.source}) in {path.parent}; {_advice(wanted, path)}, or set {VARIABLE} to "
+            "its folder"
         )
+    for part in wanted.parts:
+        if not (path / part).is_file():
+            raise WeightsError(f"{path} holds no {part}; {_advice(wanted, path)}")
     if wanted.size is not None and path.stat().st_size != wanted.size:
         raise WeightsError(
             f"{path} has {path.stat().st_size} bytes instead of {wanted.size}; "
@@ -145,11 +213,23 @@ def find(name: str) -> Path:
     return path
 
 
+def is_here(name: str) -> bool:
+    """Whether something lies where a known file or folder of weights belongs."""
+    path = weights_folder() / WEIGHTS[name].file
+    return path.is_dir() if WEIGHTS[name].parts else path.is_file()
+
+
 def presence() -> Iterator[tuple[WeightsFile, Presence]]:
-    """Yield every known file and whether it is here; `differs` where its hash is another."""
+    """Yield every known file and whether it is here; `differs` where its hash is another.
+
+    A folder differs where it lacks a part.
+    """
     for wanted in _FILES:
         path = weights_folder() / wanted.file
-        if not path.is_file():
+        if wanted.parts:
+            lacking = any(not (path / part).is_file() for part in wanted.parts)
+            yield wanted, "missing" if not path.is_dir() else "differs" if lacking else "here"
+        elif not path.is_file():
             yield wanted, "missing"
         elif wanted.sha256 in (None, file_hash(path)):
             yield wanted, "here"
@@ -177,6 +257,12 @@ def file_hash(path: str | Path) -> str:
     """Return the SHA-256 of a file (64 hex digits)."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _advice(wanted: WeightsFile, path: Path) -> str:
+    if wanted.command:
+        return f"get it with `{wanted.command.format(path=path)}`"
+    return "put it there"
 
 
 def _cache_folder() -> Path:

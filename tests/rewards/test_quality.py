@@ -8,8 +8,10 @@ from scripted import clip
 
 from likeness.rewards.base import Subject
 from likeness.rewards.fit.quality import nearness, ssim
+from likeness.rewards.looks import Looks
 from likeness.rewards.niqe import Pristine, fit_aggd, halve, niqe, to_luma
-from likeness.rewards.quality import QualityReward
+from likeness.rewards.quality import NiqeModel, QualityReward
+from likeness.store.clip import Clip
 
 
 @pytest.mark.parametrize("shape", [0.7, 1.0, 2.0])
@@ -127,9 +129,36 @@ class Half:
     def rate(self, clips: list) -> list[float | str]:
         return [3.0 if len(c) > 1 else "too short" for c in clips]
 
+    def look(self, c) -> Looks | str:
+        return Looks(frames=[1], ratings=[3.0], values={"x": 7}) if len(c) > 1 else "too short"
+
 
 def test_reward_passes_reasons_on() -> None:
     good, bad = QualityReward(Half()).score([Subject(clip=clip(1, 1)), Subject(clip=clip(1))])
     assert (good.value, good.version, good.weights) == (3.0, "half-1", "half")
     assert math.isnan(bad.value)
     assert bad.reason == "too short"
+
+
+def test_detail_shows_the_frames_that_were_looked_at() -> None:
+    reward = QualityReward(Half())
+    seen = reward.detail(Subject(clip=clip(1, 1)))
+    np.testing.assert_array_equal(seen.curves["quality"], [np.nan, 3])
+    assert seen.values == {"x": 7}
+    assert not reward.detail(Subject(clip=clip(1))).curves
+
+
+def test_niqe_of_a_clip_is_the_mean_of_a_frame_a_second(tmp_path) -> None:
+    window = cv2.getGaussianKernel(7, 7 / 6)
+    parameters = {"mu_pris_param": np.zeros(36), "cov_pris_param": np.eye(36) * 9}
+    np.savez(tmp_path / "niqe.npz", **parameters, gaussian_window=window @ window.T)
+    model = NiqeModel(tmp_path / "niqe.npz")
+    frames = np.stack([photo(), photo()[::-1] // 2, photo()[:, ::-1]])
+    silence = np.zeros(0, dtype=np.float32)
+    film = Clip(frames=frames, fps=2.0, audio=silence, sample_rate=16_000)  # frames 0 and 2
+    wanted = [niqe(to_luma(frames[t]), model.pristine) for t in (0, 2)]
+    looks = model.look(film)
+    assert isinstance(looks, Looks)
+    assert list(looks.frames) == [0, 2]
+    assert looks.values["niqe"] == pytest.approx(np.mean(wanted))
+    assert model.rate([film]) == [pytest.approx(5 - 0.4 * (np.mean(wanted) - 2))]

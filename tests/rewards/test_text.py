@@ -60,3 +60,12 @@ def test_missing_is_nan_with_a_reason(reward: TextReward) -> None:
     assert math.isnan(none.value)
     assert none.reason == "no prompt given"
     assert "no word" in (unknown.reason or "")
+
+
+def test_detail_tells_each_word_and_each_frame(reward: TextReward) -> None:
+    subject = Subject(clip=clip(0), prompt=CAPTIONS[0])
+    detail = reward.detail(subject)
+    assert detail.values.keys() == {"text_0:red"}
+    assert detail.values["text_0:red"] == pytest.approx(reward.score([subject])[0].value)
+    assert np.flatnonzero(np.isfinite(detail.curves["text"])).tolist() == [0, 8]
+    assert not reward.detail(Subject(clip=clip(0))).values
