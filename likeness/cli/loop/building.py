@@ -14,6 +14,7 @@ from likeness.rewards.detectors import TestbedDetector
 from likeness.rewards.faces import FaceFinder, FaceTrack, track
 from likeness.rewards.fit.detector import FaceFrames, fit_detector
 from likeness.rewards.fit.landmarker import MarkedFaces, fit_landmarker
+from likeness.rewards.fit.manner import fit_manner
 from likeness.rewards.fit.motion import fit_motion
 from likeness.rewards.fit.quality import fit_quality
 from likeness.rewards.fit.recogniser import NamedFaces, fit_recogniser
@@ -42,7 +43,8 @@ class BuildRecipe:
         people, scenes, seconds: of the films that the generator learns from.
         judged: how many of the people the judges are fitted to, where nothing else is said.
         faces, face_scenes: people and scenes of the short films for the face recogniser.
-        sync_people, motion_people: how many of the people lip sync and motion are fitted to.
+        sync_people, motion_people, manner_people: how many of the people lip sync, motion and
+            style are fitted to; style to two scenes of each.
         components: the codec's transform and its decoder.
         training: of the generator.
         drafts: its clips that the decoder learns from.
@@ -58,6 +60,7 @@ class BuildRecipe:
     face_scenes: int = 4
     sync_people: int = 320
     motion_people: int = 120
+    manner_people: int = 60
     components: CodecTraining = field(default_factory=CodecTraining)
     training: Stage = field(default_factory=Stage)
     drafts: DraftConfig = field(default_factory=DraftConfig)
@@ -113,7 +116,7 @@ class Build:
         self._once(self.work / "faces.npz", "filming faces", faces)
 
     def _judges(self) -> None:
-        at = self.out / "rewards"
+        at, r = self.out / "rewards", self.recipe
         reel = _Film(self.work / "reel", self.recipe.judged)
         self._once(
             at / "detector.safetensors",
@@ -144,16 +147,18 @@ class Build:
                 progress=p,
             ),
         )
+        faces = FaceFinder(detector)
+        landmarker = TestbedLandmarker(at / "landmarker.safetensors")
+        motion, manner = at / "motion.safetensors", at / "manner.safetensors"
         self._once(
-            at / "motion.safetensors",
+            motion,
             "motion",
-            lambda p: fit_motion(
-                reel.clips(self.recipe.motion_people),
-                FaceFinder(detector),
-                TestbedLandmarker(at / "landmarker.safetensors"),
-                at / "motion.safetensors",
-                p,
-            ),
+            lambda p: fit_motion(reel.clips(r.motion_people), faces, landmarker, motion, p),
+        )
+        self._once(
+            manner,
+            "manner",
+            lambda p: fit_manner(reel.clips(r.manner_people, 2, 50), faces, landmarker, manner, p),
         )
         self._once(
             at / "words.safetensors",
@@ -278,17 +283,17 @@ class _Film:
                 clips.append((frames, track(detector.detect(frames)), audio))
         return clips
 
-    def clips(self, people: int) -> list[Clip]:
+    def clips(self, people: int, scenes: int | None = None, length: int = 25) -> list[Clip]:
+        frames, audio = self.data.frames[:people, :scenes], self.data.audio
         return [
             Clip(
-                frames=np.ascontiguousarray(self.data.frames[p, s, a : a + 25]),
+                frames=np.ascontiguousarray(frames[p, s, a : a + length]),
                 fps=25.0,
-                audio=np.ascontiguousarray(self.data.audio[p, s, a * 640 : a * 640 + 16_000]),
+                audio=np.ascontiguousarray(audio[p, s, a * 640 : (a + length) * 640]),
                 sample_rate=16_000,
                 identity=str(p),
                 origin="testbed",
             )
-            for p in range(min(people, len(self.data.frames)))
-            for s in range(self.data.frames.shape[1])
-            for a in (0, 25)
+            for p, s in np.ndindex(frames.shape[:2])
+            for a in range(0, frames.shape[2] - length + 1, length)
         ]
