@@ -143,16 +143,16 @@ def _scores(table: "pd.DataFrame") -> "list[Score]":
 
     from likeness.store.records import Score
 
-    weights = table["weights"].fillna("") if "weights" in table.columns else [""] * len(table)
+    weights = table["weights"] if "weights" in table.columns else [""] * len(table)
     rows = zip(*(table[name] for name in SCORED), weights, strict=True)
     return [
         Score(
             clip=str(clip),
-            reward=reward,
+            reward=str(reward),
             value=float(value),
             reason="no value in the table" if math.isnan(value) else None,
-            version=version,
-            weights=hashes,
+            version=str(version),
+            weights=hashes if isinstance(hashes, str) else "",
         )
         for clip, reward, value, version, hashes in rows
     ]

@@ -10,13 +10,19 @@ from pathlib import Path
 
 import numpy as np
 
-from likeness.rewards.base import Subject, missing, scored
+from likeness.rewards.base import Detail, Subject, missing, scored
 from likeness.rewards.cache import ClipCache
-from likeness.rewards.faces import FaceFinder
+from likeness.rewards.faces import FaceFinder, FaceTrack
 from likeness.rewards.landmarks import Landmarker
-from likeness.rewards.movement import Movement, average_statistics, measure
+from likeness.rewards.movement import (
+    STATISTICS,
+    Movement,
+    average_statistics,
+    curves,
+    measure,
+)
 from likeness.rewards.packed import unpack
-from likeness.store.clip import Clip
+from likeness.store.clip import Clip, Footage
 from likeness.store.progress import Progress, silent
 from likeness.store.records import Score
 
@@ -55,8 +61,13 @@ def naturalness(clip: np.ndarray, reference: np.ndarray, scale: MotionScale) -> 
         scale: z is the difference by its deviation.
 
     """
-    z = (clip - reference) / np.array(scale.deviations)
+    z = differences(clip, reference, scale)
     return float(np.exp(-np.nanmean(np.log1p((z / 2) ** 2))))
+
+
+def differences(clip: np.ndarray, reference: np.ndarray, scale: MotionScale) -> np.ndarray:
+    """How many usual differences each statistic (7,) lies above the reference's (7,); NaN stays."""
+    return (clip - reference) / np.array(scale.deviations)
 
 
 class MotionReward:
@@ -97,6 +108,28 @@ class MotionReward:
         progress(len(subjects), len(subjects), "motion")
         return scores
 
+    def detail(self, subject: Subject) -> Detail:
+        """Give the statistics, and by `z_` names how far they lie from the reference's.
+
+        The curves are those of the clip: see ``curves``. Without a reference, its statistics and
+        z are NaN; without a face in the clip there is nothing.
+        """
+        mine = self.movements([subject.clip])[0]
+        if isinstance(mine, str):
+            return Detail()
+        theirs = self.movements([subject.reference])[0] if subject.reference else "none"
+        known = not isinstance(theirs, str) and theirs.fps == mine.fps
+        frames = min(len(mine.eyes), len(theirs.eyes)) if known else len(mine.eyes)
+        a = average_statistics(mine, frames)
+        b = average_statistics(theirs, frames) if known else np.full(len(a), np.nan)
+        z = differences(a, b, self.scale)
+        values = {
+            name: float(value)
+            for prefix, row in (("", a), ("reference_", b), ("z_", z))
+            for name, value in zip((prefix + s for s in STATISTICS), row, strict=True)
+        }
+        return Detail(values=values, curves=curves(mine))
+
     def _compare(
         self, subject: Subject, mine: Movement | str, theirs: Movement | str | None
     ) -> Score:
@@ -116,6 +149,15 @@ class MotionReward:
     def _movements(self, clips: list[Clip]) -> list[Movement | str]:
         return [
             track.complaint(LEAST_FRAMES)
-            or measure(self.landmarker.find(clip.frames, track), self.landmarker.layout, clip)
+            or measure(self._points(clip, track), self.landmarker.layout, clip)
             for clip, track in zip(clips, self.faces.tracks(clips), strict=True)
         ]
+
+    def _points(self, clip: Footage, track: FaceTrack) -> np.ndarray:
+        """Find the points piece by piece, so that a long film is never in memory as a whole."""
+        points: list[np.ndarray] = []
+        start = 0
+        for piece in clip.pieces():
+            points.append(self.landmarker.find(piece, track.window(start, len(piece))))
+            start += len(piece)
+        return np.concatenate(points)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from likeness.rewards.landmarks import Layout
-from likeness.store.clip import Clip
+from likeness.store.clip import Footage
 
 FLOOR = 1e-3
 SILENCE = 1e-3
@@ -81,7 +81,7 @@ class MotionStatistics:
 STATISTICS = tuple(field.name for field in fields(MotionStatistics))
 
 
-def measure(points: np.ndarray, layout: Layout, clip: Clip) -> Movement:
+def measure(points: np.ndarray, layout: Layout, clip: Footage) -> Movement:
     """Turn landmarks into movement.
 
     Args:
@@ -123,13 +123,29 @@ def coefficients(movement: Movement) -> np.ndarray:
     return (rows - rest).astype(np.float32)
 
 
+def curves(movement: Movement) -> dict[str, np.ndarray]:
+    """Give what can be drawn over time, (T,) each.
+
+    ``mouth`` and ``eyes`` are openings and ``loudness`` the log RMS of :class:`Movement`;
+    ``head_speed`` is in distances between the eyes a second, NaN in the first frame.
+    """
+    head = np.concatenate([movement.head, movement.turn], axis=1)
+    speed = np.linalg.norm(np.diff(head, axis=0), axis=1) * movement.fps
+    return {
+        "mouth": movement.mouth,
+        "loudness": movement.loudness,
+        "head_speed": np.concatenate([[np.nan], speed]),
+        "eyes": movement.eyes,
+    }
+
+
 def eye_opening(points: np.ndarray, layout: Layout) -> np.ndarray:
     """Measure how far the eyes of points (T, K, 2) are open by their width, (T,); NaN stays."""
     width = np.mean([_gap(points, corners) for corners in layout.eyes], axis=0)
     return np.mean([_gap(points, lids) for lids in layout.lids], axis=0) / width
 
 
-def loudness(clip: Clip) -> np.ndarray:
+def loudness(clip: Footage) -> np.ndarray:
     """Log RMS of the sound of each frame, (T,); NaN where there is none or it is silent."""
     per_frame = clip.sample_rate / clip.fps
     audio = clip.audio.astype(np.float64)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from likeness.rewards.base import Reward, Subject, Unavailable
+from likeness.rewards.coupling import CouplingReward
 from likeness.rewards.detectors import TestbedDetector
 from likeness.rewards.face_models import DETECTORS, RECOGNISERS, preferred
 from likeness.rewards.faces import FaceFinder
@@ -13,6 +14,7 @@ from likeness.rewards.lipsync import LipSyncReward
 from likeness.rewards.motion import RECORDED, MotionReward, load_scale
 from likeness.rewards.quality import QualityReward, TestbedQuality, recorded_quality
 from likeness.rewards.recognisers import Recogniser, TestbedRecogniser
+from likeness.rewards.style import StyleReward, load_style
 from likeness.rewards.syncnet import SyncEmbedder
 from likeness.rewards.text import TextReward
 from likeness.rewards.thresholds import stored
@@ -24,6 +26,8 @@ from likeness.store.weights import WeightsError, find, packaged, weights_folder
 World = Literal["testbed", "real"]
 
 Builder = Callable[[FaceFinder], Reward]
+
+Follower = Callable[[MotionReward], Reward]
 
 WORLDS: tuple[World, ...] = ("testbed", "real")
 
@@ -75,12 +79,31 @@ REWARDS: Mapping[World, Mapping[str, Builder]] = {
 """How each reward is made: for drawn people with weights of our own, for real ones with the
 weights of the weights folder."""
 
+FOLLOWERS: Mapping[World, Mapping[str, Follower]] = {
+    "testbed": {
+        "coupling": CouplingReward,
+        "style": lambda motion: StyleReward(motion, *load_style(own_weights("manner"))),
+    },
+    "real": {
+        "coupling": CouplingReward,
+        "style": lambda motion: Unavailable(
+            StyleReward.names,
+            "none",
+            "no scale of recorded people's manners: fit one with rewards.fit.manner on two films "
+            "or more of each of many people",
+        ),
+    },
+}
+"""Rewards that read the movement which the motion reward has measured."""
+
 NAMES: Mapping[str, tuple[str, ...]] = {
     "identity": IdentityReward.names,
     "lipsync": LipSyncReward.names,
     "motion": MotionReward.names,
     "quality": QualityReward.names,
     "text": TextReward.names,
+    "coupling": CouplingReward.names,
+    "style": StyleReward.names,
 }
 
 
@@ -128,7 +151,8 @@ class RewardSet:
                 built.append(build(faces))
             except WeightsError as error:
                 built.append(Unavailable(NAMES[name], "none", str(error)))
-        built.extend(build_extra(wanted, trust_remote_code) for wanted in extra)
+        built += _followers(world, built)
+        built += [build_extra(wanted, trust_remote_code) for wanted in extra]
         return cls(world=world, faces=faces, rewards=tuple(built))
 
     def score(self, subjects: Sequence[Subject], progress: Progress = silent) -> list[Score]:
@@ -163,6 +187,16 @@ class RewardSet:
             for reward in self.rewards
             for name in reward.names
         }
+
+
+def _followers(world: World, built: Sequence[Reward]) -> list[Reward]:
+    """Make the rewards that read what the motion reward measures; without it, none is there."""
+    motion = next((r for r in built if isinstance(r, MotionReward)), None)
+    if motion is not None:
+        return [build(motion) for build in FOLLOWERS[world].values()]
+    lacking = next((r for r in built if r.names == NAMES["motion"]), None)
+    reason = getattr(lacking, "reason", "no motion reward in this set")
+    return [Unavailable(NAMES[name], "none", reason) for name in FOLLOWERS[world]]
 
 
 def world_of(subject: Subject) -> World:

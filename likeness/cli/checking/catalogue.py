@@ -100,7 +100,7 @@ KNOWN: Mapping[str, Known] = {
     "looped": Known(own="motion", what="the first fifth five times",
                     plant=_clip(lambda clip, dose, rng: defects.looped(clip, dose))),
     # the last step takes the seam away between what runs forwards and what runs backwards
-    "backwards": Known(own="motion", what="the whole picture backwards", steady=False,
+    "backwards": Known(own="naturalness", what="the whole picture backwards", steady=False,
                        plant=_clip(lambda clip, dose, rng: defects.backwards(clip, dose))),
     "sound_shift": Known(
         own="sync_offset", what=f"sound {LATEST} frames late",

@@ -22,6 +22,7 @@ from likeness.store.records import Score
 
 TRUE = "true"
 CELLS, PLAN = "cells.jsonl", "plan.json"
+ROOM = 256 << 20  # bytes of spoilt frames that are scored at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +107,7 @@ class CellBook:
         self.cells = {cell.key: cell for cell in self._read()}
 
     def add(self, cells: Iterable[Cell]) -> None:
-        """Keep cells of one person."""
+        """Keep cells."""
         fresh = list(cells)
         with self.path.open("a", encoding="utf-8") as file:
             for cell in fresh:
@@ -130,13 +131,15 @@ def fill(
     plan: Plan,
     progress: Progress = silent,
 ) -> list[Cell]:
-    """Score what the book lacks, person by person; returns all cells asked for, in order."""
+    """Score what the book lacks, person by person; return all cells asked for, in order."""
     wanted = plan.cells()
     for done, specimen in enumerate(specimens):
         progress(done, len(specimens), specimen.person)
         lacking = [c for c in wanted if (specimen.person, *c) not in book.cells]
-        if lacking:
-            book.add(_score(specimen, lacking, rewards, plan.seed))
+        at_once = max(1, ROOM // specimen.subject.clip.frames.nbytes)
+        for start in range(0, len(lacking), at_once):
+            group = lacking[start : start + at_once]
+            book.add(_score(specimen, group, rewards, plan.seed))
     progress(len(specimens), len(specimens), "scored")
     return [book.cells[s.person, *c] for s in specimens for c in wanted]
 

@@ -67,9 +67,12 @@ def _findings(report: Report) -> str:
 
 def _own(report: Report) -> str:
     rows = []
+    doses = next((r.doses for r in report.responses if r.own), ())
     for r in (r for r in report.responses if r.own):
         what = KNOWN[r.defect].what
         steps = ", ".join(_signed(e.value) for e in r.changes)
+        if r.doses != doses:
+            steps += f" at {_listed(r.doses)}"
         rows.append(
             [
                 r.defect,
@@ -82,13 +85,12 @@ def _own(report: Report) -> str:
                 _percent(r.violation),
             ]
         )
-    doses = next((r.doses for r in report.responses if r.own), ())
     head = [
         "defect",
         "full dose",
         "reward",
         "true clips",
-        f"change at {', '.join(f'{d:g}' for d in doses)}",
+        f"change at {_listed(doses)}",
         "interval at full dose",
         "rank correlation",
         "violation",
@@ -136,6 +138,10 @@ def _times(report: Report) -> str:
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = ["| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *rows)]
     return "\n".join(lines)
+
+
+def _listed(doses: Sequence[float]) -> str:
+    return ", ".join(f"{dose:g}" for dose in doses)
 
 
 def _change(estimate: Estimate) -> str:

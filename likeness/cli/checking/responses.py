@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,11 @@ from scipy.stats import spearmanr
 from likeness.benchmark.statistics import Estimate, mean_estimate, paired_difference, share_estimate
 from likeness.cli.checking.catalogue import KNOWN, REENCODED, oriented
 from likeness.cli.checking.cells import TRUE, Cell
+from likeness.rewards.combine.combination import Combination
+from likeness.store.records import Score
 
 ALLOWED = 0.05  # of a curve's range that a mean may rise again and still count as falling
+COMBINED = "combined"
 SHARE = 0.95  # of clips that must be ranked right
 
 
@@ -123,6 +126,11 @@ class Table:
         return np.array([math.nan if v is None else oriented(reward, v) for v in found])
 
 
+def combined(cells: Sequence[Cell], combination: Combination) -> list[Cell]:
+    """Add the combined reward to cells that have scores."""
+    return [_with_total(cell, combination) if cell.values else cell for cell in cells]
+
+
 def report(cells: Sequence[Cell], asked: dict[str, Any]) -> Report:
     """Sum a check's cells up."""
     table = Table(cells)
@@ -159,6 +167,22 @@ def violation_of(curve: np.ndarray) -> float:
         return math.nan
     nearest = isotonic_regression(curve, increasing=False).x
     return float(np.abs(curve - nearest).max() / span)
+
+
+def _with_total(cell: Cell, combination: Combination) -> Cell:
+    scores = [
+        Score.missing(
+            clip=cell.person, reward=name, reason=cell.reasons.get(name, "not scored"), version=""
+        )
+        if value is None
+        else Score(clip=cell.person, reward=name, value=value, version="")
+        for name, value in cell.values.items()
+    ]
+    total = combination.total(scores)
+    if math.isnan(total.value):
+        reasons = {**cell.reasons, COMBINED: total.reason or "nothing is known"}
+        return replace(cell, values={**cell.values, COMBINED: None}, reasons=reasons)
+    return replace(cell, values={**cell.values, COMBINED: total.value})
 
 
 def _response(table: Table, defect: str, reward: str) -> Response | None:
@@ -206,9 +230,9 @@ def _findings(table: Table, responses: Sequence[Response]) -> list[Finding]:
         lowest = np.nanmin(np.stack(rest), axis=0)
         hits = np.where(np.isfinite(swapped), (swapped < lowest).astype(float), math.nan)
         findings.append(_shared("identity ranks the swapped face last", hits, table.people))
-    if "combined" in table.rewards:
+    if COMBINED in table.rewards:
         for defect in (d for d in KNOWN if d in table.doses):
-            spoilt, true = _strongest(table, "combined", defect), table.good("combined")
+            spoilt, true = _strongest(table, COMBINED, defect), table.good(COMBINED)
             hits = np.where(np.isfinite(spoilt + true), (true > spoilt).astype(float), math.nan)
             claim = f"the combined reward prefers the true clip to {defect}"
             findings.append(_shared(claim, hits, table.people))

@@ -15,6 +15,7 @@ from likeness.rewards.detectors import TestbedDetector
 from likeness.rewards.faces import FaceFinder
 from likeness.rewards.fit.detector import fit_detector
 from likeness.rewards.fit.landmarker import fit_landmarker
+from likeness.rewards.fit.manner import fit_manner
 from likeness.rewards.fit.motion import fit_motion
 from likeness.rewards.fit.quality import fit_quality
 from likeness.rewards.fit.recogniser import fit_recogniser
@@ -41,7 +42,8 @@ class BuildRecipe:
         people, scenes, seconds: of the films that the generator learns from.
         judged: how many of the people the judges are fitted to, where nothing else is said.
         faces, face_scenes: people and scenes of the short films for the face recogniser.
-        sync_people, motion_people: how many of the people lip sync and motion are fitted to.
+        sync_people, motion_people, manner_people: how many of the people lip sync, motion and
+            style are fitted to; style to two scenes of each.
         components: the codec's transform and its decoder.
         training: of the generator.
         drafts: its clips that the decoder learns from.
@@ -57,6 +59,7 @@ class BuildRecipe:
     face_scenes: int = 4
     sync_people: int = 320
     motion_people: int = 120
+    manner_people: int = 60
     components: CodecTraining = field(default_factory=CodecTraining)
     training: Stage = field(default_factory=Stage)
     drafts: DraftConfig = field(default_factory=DraftConfig)
@@ -112,7 +115,7 @@ class Build:
         self._once(self.work / "faces.npz", "filming faces", faces)
 
     def _judges(self) -> None:
-        at = self.out / "rewards"
+        at, r = self.out / "rewards", self.recipe
         reel = ReelFolder(self.work / "reel", self.recipe.judged)
         self._once(
             at / "detector.safetensors",
@@ -143,16 +146,18 @@ class Build:
                 progress=p,
             ),
         )
+        faces = FaceFinder(detector)
+        landmarker = TestbedLandmarker(at / "landmarker.safetensors")
+        motion, manner = at / "motion.safetensors", at / "manner.safetensors"
         self._once(
-            at / "motion.safetensors",
+            motion,
             "motion",
-            lambda p: fit_motion(
-                reel.clips(self.recipe.motion_people),
-                FaceFinder(detector),
-                TestbedLandmarker(at / "landmarker.safetensors"),
-                at / "motion.safetensors",
-                p,
-            ),
+            lambda p: fit_motion(reel.clips(r.motion_people), faces, landmarker, motion, p),
+        )
+        self._once(
+            manner,
+            "manner",
+            lambda p: fit_manner(reel.clips(r.manner_people, 2, 50), faces, landmarker, manner, p),
         )
         self._once(
             at / "words.safetensors",

@@ -133,18 +133,18 @@ class ReelFolder:
                 clips.append((frames, track(detector.detect(frames)), audio))
         return clips
 
-    def clips(self, people: int) -> list[Clip]:
-        """Cut two windows of a second of each take."""
+    def clips(self, people: int, scenes: int | None = None, length: int = 25) -> list[Clip]:
+        """Cut windows of ``length`` frames out of each take, all scenes or the first ones."""
+        frames, audio = self.data.frames[:people, :scenes], self.data.audio
         return [
             Clip(
-                frames=np.ascontiguousarray(self.data.frames[p, s, a : a + 25]),
+                frames=np.ascontiguousarray(frames[p, s, a : a + length]),
                 fps=FPS,
-                audio=np.ascontiguousarray(self.data.audio[p, s, a * 640 : a * 640 + 16_000]),
+                audio=np.ascontiguousarray(audio[p, s, a * 640 : (a + length) * 640]),
                 sample_rate=SAMPLE_RATE,
                 identity=str(p),
                 origin="testbed",
             )
-            for p in range(min(people, len(self.data.frames)))
-            for s in range(self.data.frames.shape[1])
-            for a in (0, 25)
+            for p, s in np.ndindex(frames.shape[:2])
+            for a in range(0, frames.shape[2] - length + 1, length)
         ]

@@ -7,7 +7,8 @@ import pytest
 
 from likeness.cli.checking.cells import Cell, CellBook, Plan
 from likeness.cli.checking.page import curves_page, markdown
-from likeness.cli.checking.responses import report, violation_of
+from likeness.cli.checking.responses import combined, report, violation_of
+from likeness.rewards.combine.combination import Combination, Term
 from likeness.store.errors import LikenessError
 
 DOSES = (0.5, 1.0)
@@ -74,6 +75,20 @@ def test_findings_say_what_holds() -> None:
     ]
     ranked = {f.claim: f for f in report(rows, {}).findings}["identity ranks the swapped face last"]
     assert not ranked.holds and ranked.measured.startswith("75 %")
+
+
+def test_the_combined_reward_is_asked_whether_it_prefers_the_true_clip() -> None:
+    terms = {"quality": Term(zero=1, one=5), "identity_ref": Term(weight=2, optional=True)}
+    found = report(combined(cells(), Combination(terms=terms)), {})
+    level = found.levels["combined"].value
+    assert level == pytest.approx(((found.levels["quality"].value - 1) / 4 + 2 * 0.9) / 3)
+    claims = {f.claim: f for f in found.findings}
+    assert claims["the combined reward prefers the true clip to blur"].holds
+    assert claims["the combined reward prefers the true clip to other_face"].holds
+    strict = {"quality": Term(), "identity_ref": Term()}
+    lacking = combined(cells(), Combination(terms=strict))
+    gone = next(c for c in lacking if c.defect == "sound_shift")
+    assert gone.values["combined"] is None and "identity_ref" in gone.reasons["combined"]
 
 
 def test_pages_hold_the_numbers() -> None:

@@ -1,0 +1,1 @@
+"""One number of many: terms with weights, limits that veto, and a rule for what is missing."""
