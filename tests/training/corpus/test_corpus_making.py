@@ -16,6 +16,7 @@ from likeness.store.atomic import DiskFullError, replacing
 from likeness.store.weights import WeightsError
 from likeness.training.corpus import making
 from likeness.training.corpus.card import card_of
+from likeness.training.corpus.holding import held
 from likeness.training.corpus.index import index_of, read_index
 from likeness.training.corpus.listing import listed
 from likeness.training.corpus.making import ClipMaker, Plan, make_corpus
@@ -159,7 +160,7 @@ def test_a_full_disk_leaves_nothing_half_written(made, plan, clips, monkeypatch)
 
 def test_two_makings_of_one_corpus_are_refused(made, plan, clips):
     with (
-        making._held(made),
+        held(made),
         pytest.raises(CorpusError, match="is being made by another process"),
     ):
         make_corpus(replace(plan, out=made), clips, Nobody())
