@@ -20,7 +20,6 @@ from torch.nn.utils import clip_grad_norm_
 from likeness.model.config import latent_frames
 from likeness.model.generator import Generator
 from likeness.model.network.transformer import AvatarTransformer3DModel
-from likeness.store.atomic import replacing
 from likeness.training.ahead import Ahead
 from likeness.training.batch import Batch, Source
 from likeness.training.crew import Crew
@@ -28,7 +27,7 @@ from likeness.training.luck import Luck, dice, wish
 from likeness.training.muon import Muon, divided, split_parameters, whole
 from likeness.training.objective import Objective, total
 from likeness.training.stages import Stage, TrainingError
-from likeness.training.state import check_same, gathered, spread
+from likeness.training.state import check_same, gathered, spread, write_state
 from likeness.training.throughput import Meter
 
 WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
@@ -201,7 +200,6 @@ class Learner:
 
     def save(self, path: Path) -> None:
         """Write the whole state, at once or not at all; all processes must call this."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         state = {
             "origin": json.dumps(self.origin),
             "step": self.step,
@@ -211,8 +209,7 @@ class Learner:
             "adam": gathered(self.adam.state_dict()),
         }
         if self.crew.leads:
-            with replacing(path) as partial:
-                torch.save(state, partial)
+            write_state(path, state)
         self.crew.wait()
 
     def load(self, path: Path) -> None:
@@ -272,7 +269,5 @@ class Learner:
         found = self.average if self.stage.lora is None else {n: p.detach() for n, p in merged}
         average = {name: whole(tensor).cpu() for name, tensor in found.items()}
         if self.crew.leads:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as partial:
-                torch.save(average, partial)
+            write_state(path, average)
         self.crew.wait()

@@ -39,6 +39,7 @@ from likeness.training.windows import BatchMaker
 
 SPLIT = "tune"
 SHOWN = 4
+LEAST_PEOPLE = 2
 
 
 def source_of(folder: Path, generator: Generator, stages: Iterable[Stage]) -> Source:
@@ -47,13 +48,19 @@ def source_of(folder: Path, generator: Generator, stages: Iterable[Stage]) -> So
     Takes get people's portraits where stages want them; a corpus has them.
 
     Raises:
-        LikenessError: the folder is nothing to learn from.
+        LikenessError: the folder is nothing to learn from, or shows one person alone.
 
     """
     if (folder / "captions.json").is_file():
         wanted = any(stage.auxiliary.identity for stage in stages)
         recogniser = TestbedRecogniser(own_weights("recogniser")) if wanted else None
-        return BatchMaker(TalkingSet.load(folder), generator, recogniser)
+        takes = TalkingSet.load(folder)
+        if len(takes.frames) < LEAST_PEOPLE:
+            raise LikenessError(
+                f"{folder} holds takes of {len(takes.frames)} person, and identity can't be learnt "
+                "from one: film more people, as `likeness testbed film --people` does"
+            )
+        return BatchMaker(takes, generator, recogniser)
     if (folder / DESCRIPTION).is_file():
         return Corpus.open(folder, generator)
     raise LikenessError(
