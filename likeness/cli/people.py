@@ -88,17 +88,31 @@ def forget(
         if not yes:
             _ask(identity)
         removed = _from_corpora(corpus or [], identity)
-        forgotten = opened.forget(identity, elsewhere=any(r.windows for r in removed))
+        clips = _from_judgements(workspace, identity)
+        known = bool(clips) or any(r.windows for r in removed)
+        forgotten = opened.forget(identity, elsewhere=known)
     if as_json:
-        print_json(asdict(forgotten) | {"corpora": [asdict(r) for r in removed]})
+        found = {"corpora": [asdict(r) for r in removed], "judged_clips": clips}
+        print_json(asdict(forgotten) | found)
         return
     _print(identity, forgotten)
+    if clips:
+        say(f"  removed {clips} clips of them by which runs were judged")
     for found in removed:
         say(
             f"  corpus {found.corpus}: removed {found.windows} windows of {len(found.clips)} clips"
             if found.windows
             else f"  corpus {found.corpus}: they are not in it"
         )
+
+
+def _from_judgements(workspace: Path, identity: str) -> int:
+    runs = workspace / "runs"
+    if not any(runs.glob("*/validation/step_*/scores.json")):
+        return 0  # so that forgetting doesn't wait for torch
+    from likeness.cli.loop.held_out import forget_clips
+
+    return forget_clips(runs, identity)
 
 
 def _from_corpora(corpora: Sequence[Path], identity: str) -> "list[Removed]":

@@ -1,10 +1,11 @@
 """Judge a generator on the people whom a corpus holds out of training."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -21,6 +22,7 @@ from likeness.training.batch import RegionWeights
 from likeness.training.corpus.reading import Corpus
 
 SAMPLE_RATE = 16_000
+VALIDATION, SCORES = "validation", "scores.json"  # of a run, and of a judgement
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -50,16 +52,16 @@ class HeldOut:
         to = self.folder / f"step_{step:06d}"
         to.mkdir(parents=True, exist_ok=True)
         scores: list[Score] = []
+        rows = []
         for number, subject in enumerate(self._subjects(generator)):
-            encode(subject.clip, to / f"{number}.mp4")
             assert subject.target is not None
-            encode(subject.target, to / f"{number}_true.mp4")
-            scores += self._judged(subject)
-        rows = [
-            {"clip": s.clip, "reward": s.reward, "value": _number(s.value), "reason": s.reason}
-            for s in scores
-        ]
-        write_bytes(to / "scores.json", json.dumps(rows, indent=1).encode())
+            names = [f"{number}.mp4", f"{number}_true.mp4"]
+            for name, clip in zip(names, (subject.clip, subject.target), strict=True):
+                encode(clip, to / name)
+            found = self._judged(subject)
+            scores += found
+            rows.append({"person": subject.clip.identity, "files": names, "scores": _told(found)})
+        _write(rows, to / SCORES)
         values: dict[str, list[float]] = {}
         for score in scores:
             if np.isfinite(score.value):
@@ -106,5 +108,31 @@ class HeldOut:
             return tuple(Unavailable(names, "none", str(error)) for names in NAMES.values())
 
 
-def _number(value: float) -> float | None:
-    return value if np.isfinite(value) else None
+def forget_clips(runs: Path, identity: str) -> int:
+    """Remove a person's clips and scores from the judgements of all runs; returns how many."""
+    removed = 0
+    for path in sorted(runs.glob(f"*/{VALIDATION}/step_*/{SCORES}")):
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        names = [name for row in rows if row["person"] == identity for name in row["files"]]
+        if not names:
+            continue
+        for name in names:
+            (path.parent / name).unlink(missing_ok=True)
+        _write([row for row in rows if row["person"] != identity], path)
+        removed += len(names)
+    return removed
+
+
+def _told(scores: Sequence[Score]) -> list[dict[str, Any]]:
+    return [
+        {
+            "reward": score.reward,
+            "value": score.value if np.isfinite(score.value) else None,
+            "reason": score.reason,
+        }
+        for score in scores
+    ]
+
+
+def _write(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    write_bytes(path, json.dumps(rows, indent=1, ensure_ascii=False).encode())

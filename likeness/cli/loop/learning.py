@@ -13,7 +13,7 @@ import torch
 
 from likeness.cli.loop.alignment import base_checkpoint, code_version
 from likeness.cli.loop.bench import Bench
-from likeness.cli.loop.held_out import HeldOut
+from likeness.cli.loop.held_out import VALIDATION, HeldOut
 from likeness.model import Generator
 from likeness.model.encoders.movement import MovementScale
 from likeness.model.network.transformer import AvatarTransformer3DModel
@@ -166,7 +166,7 @@ def learn(
             recipe=recipe,
             run=run,
             crew=crew,
-            evaluate=validation_of(source, path / "validation", people),
+            evaluate=validation_of(source, path / VALIDATION, people),
         )
         with _stopping(run):
             finished = trainer.train(progress)

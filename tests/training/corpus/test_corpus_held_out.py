@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from likeness.cli import run
 from likeness.cli.loop import held_out
 from likeness.cli.loop.held_out import HeldOut
 from likeness.cli.loop.learning import Validation, validation_of
 from likeness.rewards.sets import NAMES, RewardSet
 from likeness.store.media import decode
 from likeness.store.weights import WeightsError
+from likeness.store.workspace import Workspace
 from likeness.training.batch import Wish
 from likeness.training.corpus.making import Plan, make_corpus
 from likeness.training.corpus.people import is_held_out
@@ -95,6 +97,7 @@ def test_nobody_left_to_learn_from_is_said(halved, loaded):
 
 
 def test_clips_of_them_are_made_and_judged_beside_the_true_ones(learning, loaded, tmp_path):
+    assert learning.held_out is not None
     judge = validation_of(learning, tmp_path, 3)
     assert isinstance(judge, HeldOut)
     values = judge(loaded, 7)
@@ -102,7 +105,9 @@ def test_clips_of_them_are_made_and_judged_beside_the_true_ones(learning, loaded
     assert {path.name for path in folder.iterdir()} == {"0.mp4", "0_true.mp4", "scores.json"}
     made, true = (decode(folder / name) for name in ("0.mp4", "0_true.mp4"))
     assert made.frames.shape == true.frames.shape and len(true.audio)
-    rows = json.loads((folder / "scores.json").read_text())
+    (row,) = json.loads((folder / "scores.json").read_text())
+    assert (row["person"],) == learning.held_out.identities
+    rows = row["scores"]
     wanted = [name for names in NAMES.values() for name in names]
     assert [row["reward"] for row in rows] == wanted
     known = {f"held_out_{r['reward']}": r["value"] for r in rows if r["value"] is not None}
@@ -111,6 +116,25 @@ def test_clips_of_them_are_made_and_judged_beside_the_true_ones(learning, loaded
     assert all(bool(row["reason"]) == (row["value"] is None) for row in rows)
     again = judge(loaded, 8)
     assert {**again} == {**values}
+
+
+def test_their_clips_are_forgotten_too(tmp_path, capsys):
+    Workspace.create(tmp_path).close()
+    folder = tmp_path / "runs" / "first" / "validation" / "step_000001"
+    folder.mkdir(parents=True)
+    rows = [
+        {"person": name, "files": [f"{n}.mp4", f"{n}_true.mp4"], "scores": []}
+        for n, name in enumerate(("ann", "bob"))
+    ]
+    for row in rows:
+        for name in row["files"]:
+            (folder / name).write_bytes(b"film")
+    (folder / "scores.json").write_text(json.dumps(rows))
+    assert run(["forget", "ann", "--yes", "-w", str(tmp_path)]) == 0
+    assert "removed 2 clips of them by which runs were judged" in capsys.readouterr().out
+    assert {p.name for p in folder.iterdir()} == {"1.mp4", "1_true.mp4", "scores.json"}
+    assert json.loads((folder / "scores.json").read_text()) == rows[1:]
+    assert run(["forget", "cid", "--yes", "-w", str(tmp_path)]) == 2
 
 
 def test_without_weights_every_score_is_missing_and_says_why(
@@ -122,7 +146,7 @@ def test_without_weights_every_score_is_missing_and_says_why(
     monkeypatch.setattr(held_out.RewardSet, "load", load)
     assert learning.held_out is not None
     values = HeldOut(corpus=learning.held_out, folder=tmp_path, people=1)(loaded, 1)
-    rows = json.loads((tmp_path / "step_000001" / "scores.json").read_text())
+    rows = json.loads((tmp_path / "step_000001" / "scores.json").read_text())[0]["scores"]
     assert {**values} == {"held_out_missing": len(rows)}
     assert all(row["value"] is None and "yunet.onnx" in row["reason"] for row in rows)
 

@@ -276,11 +276,13 @@ def test_the_command_makes_prints_and_checks(films, checkpoint, tmp_path, capsys
     first = sorted(films.glob("*.mp4"))[0]
     table.write_text(f"path,identity\n{os.path.relpath(first, tmp_path)},Ann\n")
     make = ["corpus", "make", str(table), "--out", str(out), "--checkpoint", str(checkpoint)]
-    assert run([*make, "--window", "0.7", "--step", "0.2", "--crop", "head"]) == 0
+    asked = ["--window", "0.7", "--step", "0.2", "--crop", "head", "--held-out", "0.01"]
+    assert run([*make, *asked]) == 0
     told = capsys.readouterr().out
     assert "| Ann | 1 | 1 |" in told and "crop head" in told
     described = json.loads((out / "corpus.json").read_text())
     assert (described["settings"]["frames"], described["settings"]["step"]) == (17, 5)
+    assert described["settings"]["held_out"] == 0.01
     assert run(["corpus", "check", str(out)]) == 0
     assert "are whole" in capsys.readouterr().out
     shard = next(out.rglob("*.safetensors"))
