@@ -1,9 +1,15 @@
-"""Milliseconds of a training batch: encoded on the fly from arrays, and read from a corpus."""
+"""A training batch and a step: encoded on the fly from arrays or from films, or read from a corpus.
+
+Batches by milliseconds; steps by seconds, and by the share that is spent on waiting for data while
+the next batch is made beside the step. From films each row is read, its faces found, framed and
+encoded anew, as the corpus was made.
+"""
 
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,16 +20,25 @@ from likeness.store.crew import Alone
 from likeness.store.media import encode
 from likeness.testbed.cast import cast, take_of
 from likeness.testbed.film import film
-from likeness.training.batch import RegionWeights, Wish
+from likeness.training.batch import Batch, RegionWeights, Source, Wish
+from likeness.training.corpus.drawing import Draw
+from likeness.training.corpus.footage import UnfitError
+from likeness.training.corpus.index import read_index
 from likeness.training.corpus.listing import Listed
-from likeness.training.corpus.making import Plan, make_corpus
+from likeness.training.corpus.making import ClipMaker, Plan, make_corpus
 from likeness.training.corpus.reading import Corpus
 from likeness.training.corpus.settings import CorpusSettings
+from likeness.training.learner import Learner
+from likeness.training.stages import Stage
 from likeness.training.windows import BatchMaker
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PEOPLE, SCENES, SECONDS = 4, 2, 2.0
 BATCHES = (4, 16)
 ROUNDS = 10
+STEPS = 4
 
 
 def write(folder: Path) -> list[Listed]:
@@ -52,6 +67,57 @@ def timed(work: Callable[[np.random.Generator], object]) -> tuple[float, float]:
     return 1e3 * float(wall), 1e3 * float(processor)
 
 
+class Films:
+    """A corpus whose windows are made anew from their films whenever they are asked for."""
+
+    def __init__(self, corpus: Corpus, plan: Plan, clips: list[Listed]) -> None:
+        self.corpus = corpus
+        self.maker = ClipMaker(plan)
+        self.clips = {clip.name: clip for clip in clips}
+        self.index = read_index(plan.out)
+        self.hash, self.identities = corpus.hash, corpus.identities
+
+    def shaped(self, frames: int | None, size: int | None) -> "Films":
+        """Give itself, as a corpus does."""
+        self.corpus.shaped(frames, size)
+        return self
+
+    def draw(self, rng: np.random.Generator, wish: Wish) -> Draw:
+        """Choose windows."""
+        return self.corpus.draw(rng, wish)
+
+    def make(self, draw: Draw, regions: RegionWeights, rows: slice) -> Batch:
+        """Encode target and reference of each row from its film, then give what shards hold."""
+        asked = draw.rows(rows)
+        for row in (*asked.target.tolist(), *asked.reference.tolist()):
+            self._encode(self.index.iloc[row])
+        return self.corpus.make(draw, regions, rows)
+
+    def _encode(self, row: "pd.Series") -> None:
+        clip, encoders = self.clips[row["name"]], self.maker.encoders
+        footage = self.maker._study(clip)
+        take = list(self.maker._takes(footage))[row["take"]]
+        assert not isinstance(take, UnfitError)
+        encoders.shared(take, clip.prompt)
+        starts, frames = [int(row["start"]) - take.start], self.corpus.frames
+        encoders.windows(take, footage, encoders.hear(footage), starts, frames)
+        encoders.movement(take, footage)
+
+
+def steps(generator: Generator, source: Source) -> tuple[float, float, float]:
+    """Seconds a step by the wall and of processor, and the share of waiting; the middle of some."""
+    stage = Stage(steps=STEPS + 1, batch=4, reference_frames=(17,), continued=0.0)
+    learner = Learner(generator, source, stage)
+    learner.update()  # the first batch isn't made beside anything
+    rows, processor = [], []
+    for _ in range(STEPS):
+        start = time.process_time()
+        rows.append(learner.update())
+        processor.append(time.process_time() - start)
+    seconds, waiting = (float(np.median([row[n] for row in rows])) for n in ("seconds", "waiting"))
+    return seconds, float(np.median(processor)), waiting
+
+
 def main() -> None:
     generator = Generator.load("tiny")
     frames, regions = generator.config.frames, RegionWeights()
@@ -62,7 +128,8 @@ def main() -> None:
         out = Path(folder) / "corpus"
         settings = CorpusSettings(frames=frames, step=frames)
         start = time.perf_counter()
-        card = make_corpus(Plan(checkpoint="tiny", out=out, settings=settings), clips, Alone())
+        plan = Plan(checkpoint="tiny", out=out, settings=settings)
+        card = make_corpus(plan, clips, Alone())
         spent = time.perf_counter() - start
         size = sum(p.stat().st_size for p in out.rglob("*.safetensors")) / card.windows
         print(
@@ -79,6 +146,13 @@ def main() -> None:
                     f"batch of {batch:2d}, {name:13}  {wall:7.1f} ms  "
                     f"{processor:7.1f} ms of processor"
                 )
+        torch.set_grad_enabled(True)
+        for name, source in (("films", Films(corpus, plan, clips)), ("a corpus", corpus)):
+            wall, processor, waiting = steps(Generator.load("tiny"), source)
+            print(
+                f"step of 4 rows, from {name:8}  {wall:6.2f} s  {processor:6.2f} s of processor, "
+                f"waiting {100 * waiting:4.1f} %"
+            )
 
 
 if __name__ == "__main__":

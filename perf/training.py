@@ -27,7 +27,7 @@ from likeness.model.network.transformer import AvatarTransformer3DModel
 from likeness.testbed.cast import cast
 from likeness.testbed.film import film
 from likeness.training.learner import Learner
-from likeness.training.stages import Stage
+from likeness.training.stages import Lora, Stage
 from likeness.training.windows import BatchMaker
 
 STEPS = 5
@@ -90,8 +90,12 @@ def draw(preset: str, lora: bool, device: str) -> AvatarTransformer3DModel:
     model.enable_gradient_checkpointing()
     model.requires_grad_(not lora)
     if lora:
-        targets = ["to_q", "to_k", "to_v", "to_out.0"]
-        model.add_adapter(LoraConfig(r=16, lora_alpha=16, target_modules=targets))
+        asked = Lora()
+        model.add_adapter(
+            LoraConfig(
+                r=asked.rank, lora_alpha=int(asked.alpha), target_modules=list(asked.targets)
+            )
+        )
     return model
 
 

@@ -68,6 +68,15 @@ def make(
             max=1,
         ),
     ] = 0.5,
+    held_out: Annotated[
+        float,
+        typer.Option(
+            help="Share of the people, by their names' hashes, who are kept to judge by and never "
+            "trained on.",
+            min=0,
+            max=1,
+        ),
+    ] = 0.0,
     as_json: AsJson = False,
 ) -> None:
     """Make a corpus of clips, or go on with one, and print its data card.
@@ -90,6 +99,7 @@ def make(
         step=frames if step is None else round(step * config.fps),
         crop=crop,
         world=rewards,
+        held_out=held_out,
     )
     plan = Plan(checkpoint=str(folder), out=out.resolve(), settings=settings, device=device)
     crew = crew_of(workers, ray, gpus=int(device.startswith("cuda")))

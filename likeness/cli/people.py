@@ -1,5 +1,7 @@
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,6 +11,7 @@ from likeness.cli.options import AsJson, DatabaseUrl, WorkspacePath, family
 
 if TYPE_CHECKING:
     from likeness.store.forgetting import Forgotten
+    from likeness.training.corpus.forgetting import Removed
 
 consent = family(help="Note people's leave to use their face and voice.")
 
@@ -62,6 +65,14 @@ def list_consents(
 def forget(
     identity: Identity,
     workspace: WorkspacePath,
+    *,
+    corpus: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A corpus to remove them from as well; may be given several times.",
+            file_okay=False,
+        ),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
     database: DatabaseUrl = None,
     as_json: AsJson = False,
@@ -69,18 +80,50 @@ def forget(
     """Remove a person's clips and everything made from them.
 
     Samples, embeddings and caches go too; checkpoints that learnt from the person are marked.
-    Nothing brings them back.
+    Corpora lie outside the workspace: name each with --corpus. Nothing brings them back.
     """
     from likeness.store.workspace import Workspace
 
     with Workspace.open(workspace, database) as opened:
         if not yes:
             _ask(identity)
-        forgotten = opened.forget(identity)
+        removed = _from_corpora(corpus or [], identity)
+        clips = _from_judgements(workspace, identity)
+        known = bool(clips) or any(r.windows for r in removed)
+        forgotten = opened.forget(identity, elsewhere=known)
     if as_json:
-        print_json(asdict(forgotten))
-    else:
-        _print(identity, forgotten)
+        found = {"corpora": [asdict(r) for r in removed], "judged_clips": clips}
+        print_json(asdict(forgotten) | found)
+        return
+    _print(identity, forgotten)
+    if clips:
+        say(f"  removed {clips} clips of them by which runs were judged")
+    for found in removed:
+        say(
+            f"  corpus {found.corpus}: removed {found.windows} windows of {len(found.clips)} clips"
+            if found.windows
+            else f"  corpus {found.corpus}: they are not in it"
+        )
+
+
+def _from_judgements(workspace: Path, identity: str) -> int:
+    runs = workspace / "runs"
+    if not any(runs.glob("*/validation/step_*/scores.json")):
+        return 0  # so that forgetting doesn't wait for torch
+    from likeness.cli.loop.held_out import forget_clips
+
+    return forget_clips(runs, identity)
+
+
+def _from_corpora(corpora: Sequence[Path], identity: str) -> "list[Removed]":
+    if not corpora:
+        return []
+    from likeness.training.corpus.forgetting import forget_in
+    from likeness.training.corpus.settings import read_description
+
+    for folder in corpora:  # a mistyped one is told before anything is gone
+        read_description(folder)
+    return [forget_in(folder, identity) for folder in corpora]
 
 
 def _ask(identity: str) -> None:

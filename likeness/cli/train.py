@@ -32,7 +32,12 @@ def train(
         ),
     ] = 0,
     held_out: Annotated[
-        int, typer.Option(help="Testbed people to judge it on after each stage.", min=0)
+        int,
+        typer.Option(
+            help="People to judge it on after each stage: a corpus's own held-out ones where it "
+            "has some, or else the testbed's.",
+            min=0,
+        ),
     ] = 8,
 ) -> None:
     """Train a generator in the stages of a recipe; on several devices, start it by `torchrun`.

@@ -2,7 +2,6 @@
 
 import importlib
 import importlib.util
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -13,6 +12,7 @@ from diffusers.models._modeling_parallel import ContextParallelConfig
 
 from likeness.model.config import ModelError
 from likeness.model.generator import Generator
+from likeness.model.network.division import quiet_about_experiments
 from likeness.model.network.transformer import AvatarTransformer3DModel
 
 Precision = Literal["float32", "bfloat16"]
@@ -76,13 +76,13 @@ class Placement:
         transformer = generator.transformer.requires_grad_(False)
         device, dtype = torch.device(self.device), getattr(torch, self.dtype)
         if self.ulysses > 1:
-            self._check_share(generator)
+            transformer.check_division(self.ulysses, generator.config.token_size)
         if self.storage == "torchao":
             self._check_torchao(device)
         if self.offload == "none":
             cast(torch.nn.Module, transformer).to(device)
         cast_weights(transformer, dtype)
-        with _quiet_about_experiments():
+        with quiet_about_experiments():
             self._choose_attention(transformer)
             if self.ulysses > 1:
                 transformer.enable_parallelism(
@@ -109,15 +109,6 @@ class Placement:
         except (ValueError, RuntimeError, ImportError) as error:
             told = str(error).splitlines()[0]
             raise ModelError(f"attention backend {self.attention_backend!r}: {told}") from error
-
-    def _check_share(self, generator: Generator) -> None:
-        heads = generator.transformer.config["num_attention_heads"]
-        rows, columns = generator.config.token_size
-        if heads % self.ulysses or rows * columns % self.ulysses:
-            raise ModelError(
-                f"ulysses must divide {heads} heads and {rows} x {columns} tokens of a frame, "
-                f"got {self.ulysses}"
-            )
 
     def _check_torchao(self, device: torch.device) -> None:
         if device.type != "cuda" or torch.cuda.get_device_capability(device) < FLOAT8_CAPABILITY:
@@ -184,15 +175,3 @@ def memory_advice(placement: Placement, *, one_by_one: bool = False) -> Iterator
             raise
         advice = placement.next_saving(one_by_one=one_by_one)
         raise ModelError(f"out of memory on {placement.device}: {advice}") from error
-
-
-@contextmanager
-def _quiet_about_experiments() -> Iterator[None]:
-    """Keep diffusers from warning that parallelism and attention backends may change."""
-    logger = logging.getLogger("diffusers.models.modeling_utils")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)

@@ -1,5 +1,6 @@
 import errno
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,17 +75,35 @@ def _telling(path: Path) -> Iterator[None]:
     """Say of what the system refuses what it means for `path`."""
     try:
         yield
-    except OSError as error:
-        if error.errno in _NO_ROOM:
+    except LikenessError:
+        raise
+    except Exception as error:
+        number = _errno(error)
+        if number in _NO_ROOM:
             raise DiskFullError(
-                f"no room on the disk for {path} ({os.strerror(error.errno)}): free some space and "
+                f"no room on the disk for {path} ({os.strerror(number)}): free some space and "
                 "run the same command again"
             ) from error
-        if error.errno in _NO_PLACE:
+        if isinstance(error, OSError) and error.errno in _NO_PLACE:
             raise WriteError(
                 f"{path} can't be written ({os.strerror(error.errno)}): choose another place"
             ) from error
         raise
+
+
+def _errno(error: BaseException | None) -> int:
+    """Find the system's error behind an exception, or 0.
+
+    torch raises one of its own while it handles that of the file; what is written in Rust, as
+    safetensors, says the number in its message.
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.errno:
+            return error.errno
+        if told := re.search(r"\(os error (\d+)\)", str(error)):
+            return int(told[1])
+        error = error.__cause__ or error.__context__
+    return 0
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -73,13 +73,18 @@ def refuse_forgotten(connection: Connection, identity: str | None) -> None:
         )
 
 
-def forget(connection: Connection, folder: Path, identity: str) -> Forgotten:
+def forget(
+    connection: Connection, folder: Path, identity: str, *, elsewhere: bool = False
+) -> Forgotten:
     """Remove a person's clips, what was generated from them, and every cache of either.
 
     Files go before rows, so that forgetting that was cut off is finished by doing it again.
 
+    ``elsewhere`` says that the person was in data beside the workspace, so that the tombstone is
+    wanted here even if nothing else is.
+
     Raises:
-        WorkspaceError: nobody of that name was ever in the workspace.
+        WorkspaceError: nobody of that name was ever in the workspace, nor elsewhere.
 
     """
     clips, arrays = tables.clips, tables.arrays
@@ -89,7 +94,8 @@ def forget(connection: Connection, folder: Path, identity: str) -> Forgotten:
     own = sa.select(arrays.c.id).where(arrays.c.identity == identity)
     doomed = set(connection.scalars(own)) | traces.latents
     doomed |= _ids(connection, arrays, "clip", traces.clips)
-    if not (traces.clips or doomed or learnt or _known(connection, identity, stone)):
+    here = traces.clips or doomed or learnt or _known(connection, identity, stone)
+    if not (here or elsewhere):
         raise WorkspaceError(f"{folder}: nobody called {identity!r} is in this workspace")
     for entry in _in(connection, clips, "id", traces.clips):
         address(folder / "clips", entry.id, entry.suffix).unlink(missing_ok=True)

@@ -116,18 +116,18 @@ class Workspace(Shelf):
             file.flush()
             yield
 
-    def forget(self, identity: str) -> Forgotten:
+    def forget(self, identity: str, *, elsewhere: bool = False) -> Forgotten:
         """Remove a person's clips, what was generated from them, and caches of either.
 
         A tombstone stays, which keeps the person out, and marks the checkpoints that learnt from
-        them.
+        them. ``elsewhere`` says that they were in data beside the workspace.
 
         Raises:
-            WorkspaceError: nobody of that name was ever in the workspace.
+            WorkspaceError: nobody of that name was ever in the workspace, nor elsewhere.
 
         """
         with self._writer.begin() as connection:
-            return forgetting.forget(connection, self.path, identity)
+            return forgetting.forget(connection, self.path, identity, elsewhere=elsewhere)
 
 
 def _sqlite_url(path: Path) -> str:

@@ -14,10 +14,10 @@ from likeness.model.encoders.codec import TinyCodec, to_blocks
 from likeness.model.encoders.encoding import boxes_by_latent, to_signed
 from likeness.model.encoders.interfaces import Codec
 from likeness.model.network.streams import tokens_in_boxes
-from likeness.store.atomic import replacing
 from likeness.store.progress import Progress, silent
 from likeness.training.batch import RegionWeights
 from likeness.training.drafting import Drafts
+from likeness.training.state import write_state
 from likeness.training.talking_set import TalkingSet
 
 
@@ -157,8 +157,7 @@ def fit_decoder(
                 "optimiser": optimiser.state_dict(),
                 "step": step + 1,
             }
-            with replacing(state) as unfinished:
-                torch.save(saved, unfinished)
+            write_state(state, saved)
     codec.eval().requires_grad_(False)
 
 

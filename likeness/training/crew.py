@@ -10,11 +10,15 @@ from typing import Any, Literal, get_args
 import torch
 import torch.distributed as dist
 from accelerate import PartialState
+from diffusers.models._modeling_parallel import ContextParallelConfig
 from torch import Tensor, nn
-from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
+from likeness.model.config import ModelError
+from likeness.model.network.division import quiet_about_experiments
+from likeness.model.network.transformer import AvatarTransformer3DModel
 from likeness.training.stages import TrainingError
 
 Precision = Literal["float32", "bfloat16"]
@@ -27,10 +31,21 @@ class Crew:
     Args:
         division: every process has a copy of the weights (DDP) or a shard of them (FSDP2).
         precision: of the forward and its gradients; weights and their averages stay in float32.
+        ulysses: processes that share the tokens of the same rows (context parallelism); those next
+            to each other do, and such groups share the rows of a batch.
+
+    Raises:
+        TrainingError: the processes can't be divided so.
 
     """
 
-    def __init__(self, *, division: Division = "copies", precision: Precision = "float32") -> None:
+    def __init__(
+        self,
+        *,
+        division: Division = "copies",
+        precision: Precision = "float32",
+        ulysses: int = 1,
+    ) -> None:
         for name, value, kinds in (
             ("division", division, Division),
             ("precision", precision, Precision),
@@ -42,6 +57,13 @@ class Crew:
         self._state = PartialState(cpu=not torch.cuda.is_available())
         self.division: Division = division
         self.precision: Precision = precision
+        self.ulysses = ulysses
+        if ulysses < 1 or self.size % ulysses:
+            raise TrainingError(
+                f"training.ulysses = {ulysses} processes are to share tokens and {self.size} run: "
+                "start a multiple of it by `torchrun --nproc-per-node`"
+            )
+        self._mesh: DeviceMesh | None = None
 
     @property
     def device(self) -> torch.device:
@@ -63,19 +85,56 @@ class Crew:
         """Whether this process writes files."""
         return self.rank == 0
 
+    @property
+    def groups(self) -> int:
+        """How many groups of processes share the rows; each of one where none share tokens."""
+        return self.size // self.ulysses
+
     def rows(self, batch: int) -> slice:
-        """Which rows of a batch are this process's.
+        """Which rows of a batch are this process's: those of its group.
 
         Raises:
             TrainingError: they can't be shared evenly.
 
         """
-        if batch % self.size:
+        if batch % self.groups:
+            several = "processes" if self.ulysses == 1 else "groups of processes"
             raise TrainingError(
-                f"training.batch = {batch} rows can't be shared evenly by {self.size} processes"
+                f"training.batch = {batch} rows can't be shared evenly by {self.groups} {several}"
             )
-        each = batch // self.size
-        return slice(self.rank * each, (self.rank + 1) * each)
+        each, group = batch // self.groups, self.rank // self.ulysses
+        return slice(group * each, (group + 1) * each)
+
+    def divide(self, transformer: AvatarTransformer3DModel, tokens: tuple[int, int]) -> None:
+        """Let the processes of a group share the tokens of its rows, in place, once.
+
+        Gradients are still averaged over all processes: see ``model.network.division``.
+
+        Args:
+            transformer: whole until then.
+            tokens: rows and columns of a frame.
+
+        Raises:
+            TrainingError: heads or tokens can't be shared by so many.
+
+        """
+        if self.ulysses == 1 or transformer.layout[1] == self.ulysses:
+            return
+        try:
+            transformer.check_division(self.ulysses, tokens)
+        except ModelError as error:
+            raise TrainingError(f"training.{error}") from error
+        transformer.to(self.device)
+        if self._mesh is None:
+            self._mesh = init_device_mesh(
+                self.device.type,
+                (self.groups, 1, self.ulysses),
+                mesh_dim_names=("rows", "ring", "ulysses"),
+            )
+        with quiet_about_experiments():
+            transformer.enable_parallelism(
+                config=ContextParallelConfig(ulysses_degree=self.ulysses, mesh=self._mesh)
+            )
 
     def shard(self, transformer: nn.Module) -> None:
         """Divide the weights where they are to be divided: block by block, in place."""

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from likeness.model.generator import Generator
-from likeness.store.atomic import replacing
 from likeness.store.progress import Progress, silent
 from likeness.training.batch import RegionWeights, Wish
+from likeness.training.state import write_state
 from likeness.training.talking_set import TalkingSet
 from likeness.training.windows import BatchMaker
 
@@ -51,8 +51,7 @@ class Drafts:
 
     def save(self, path: Path) -> None:
         """Write both tensors, at once or not at all."""
-        with replacing(path) as partial:
-            torch.save({"latents": self.latents, "where": self.where}, partial)
+        write_state(path, {"latents": self.latents, "where": self.where})
 
     @classmethod
     def load(cls, path: Path) -> "Drafts":

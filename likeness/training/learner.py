@@ -6,6 +6,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import (
@@ -19,7 +20,6 @@ from torch.nn.utils import clip_grad_norm_
 from likeness.model.config import latent_frames
 from likeness.model.generator import Generator
 from likeness.model.network.transformer import AvatarTransformer3DModel
-from likeness.store.atomic import replacing
 from likeness.training.ahead import Ahead
 from likeness.training.batch import Batch, Source
 from likeness.training.crew import Crew
@@ -27,10 +27,11 @@ from likeness.training.luck import Luck, dice, wish
 from likeness.training.muon import Muon, divided, split_parameters, whole
 from likeness.training.objective import Objective, total
 from likeness.training.stages import Stage, TrainingError
-from likeness.training.state import check_same, gathered, spread
+from likeness.training.state import check_same, gathered, spread, write_state
 from likeness.training.throughput import Meter
 
 WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
+LEARNING = StateDictOptions(full_state_dict=True, cpu_offload=True, ignore_frozen_params=True)
 
 
 class Learner:
@@ -72,18 +73,44 @@ class Learner:
                 "take more, or continued = 0"
             )
         self.objective = Objective(generator, stage)
-        self.transformer = generator.transformer.train().requires_grad_(True)
+        self.adapter: dict[str, Tensor] | None = None
+        self.transformer = self._unfrozen()
+        for network in self.objective.networks:
+            self.crew.divide(network, stage.token_size(generator.config))
         self.crew.shard(self.transformer)
         matrices, rest = split_parameters(self.transformer)
         self.muon = Muon(matrices, lr=stage.muon_lr, weight_decay=stage.weight_decay)
         self.adam = torch.optim.AdamW(
             rest, lr=stage.adam_lr, betas=(0.9, 0.98), weight_decay=stage.weight_decay
         )
-        self.average = {n: p.detach().clone() for n, p in self.transformer.named_parameters()}
+        self.average = {n: p.detach().clone() for n, p in self._learning()}
         self.wrapped: nn.Module = self.crew.wrap(self.objective)
         self._ahead = Ahead()
-        device, size = self.crew.device, self.crew.size
-        self._meter = Meter(self.transformer, generator.config, device, size)
+        self._meter = Meter(
+            self.transformer, generator.config, self.crew, frozen=stage.lora is not None
+        )
+
+    def _unfrozen(self) -> AvatarTransformer3DModel:
+        """Let the weights learn; or an adapter, and the movement stream."""
+        transformer, lora = self.generator.transformer.train(), self.stage.lora
+        if lora is None:
+            return transformer.requires_grad_(True)
+        if self.crew.size > 1 and self.crew.division == "shards":
+            raise TrainingError(
+                "training.lora goes with division = copies: a frozen weight has neither gradient "
+                "nor moments to be divided; where it doesn't fit, take gradient_checkpointing or "
+                "ulysses"
+            )
+        seed = int(np.random.default_rng(self._place).integers(2**31))
+        self.generator.add_lora(rank=lora.rank, alpha=lora.alpha, targets=lora.targets, seed=seed)
+        for name, parameter in transformer.named_parameters():
+            if "movement" in name:
+                parameter.requires_grad_(True)
+        return transformer
+
+    def _learning(self) -> list[tuple[str, nn.Parameter]]:
+        """Name the parameters that learn."""
+        return [(n, p) for n, p in self.transformer.named_parameters() if p.requires_grad]
 
     @property
     def origin(self) -> dict[str, Any]:
@@ -168,23 +195,21 @@ class Learner:
     @torch.no_grad()
     def _follow(self) -> None:
         decay = min(self.stage.ema, self.step / (self.step + 10))
-        for name, parameter in self.transformer.named_parameters():
+        for name, parameter in self._learning():
             self.average[name].lerp_(parameter, 1 - decay)
 
     def save(self, path: Path) -> None:
         """Write the whole state, at once or not at all; all processes must call this."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         state = {
             "origin": json.dumps(self.origin),
             "step": self.step,
-            "weights": get_model_state_dict(self.transformer, options=WHOLE),
+            "weights": get_model_state_dict(self.transformer, options=LEARNING),
             "average": {name: whole(tensor) for name, tensor in self.average.items()},
             "muon": gathered(self.muon.state_dict()),
             "adam": gathered(self.adam.state_dict()),
         }
         if self.crew.leads:
-            with replacing(path) as partial:
-                torch.save(state, partial)
+            write_state(path, state)
         self.crew.wait()
 
     def load(self, path: Path) -> None:
@@ -198,7 +223,9 @@ class Learner:
         check_same(json.loads(state["origin"]), self.origin, str(path))
         self.step = state["step"]
         set_model_state_dict(
-            self.transformer, state["weights"], options=StateDictOptions(full_state_dict=True)
+            self.transformer,
+            state["weights"],
+            options=StateDictOptions(full_state_dict=True, strict=self.stage.lora is None),
         )
         for name, tensor in state["average"].items():
             self.average[name] = divided(tensor, self.average[name])
@@ -209,16 +236,22 @@ class Learner:
     def finish(self) -> Generator:
         """Put the averaged weights into the transformer, ready to generate.
 
+        An adapter is kept as ``adapter`` and merged.
+
         Returns:
-            The generator with whole weights: where they are divided, another one on the CPU; all
-            processes must call this.
+            The generator with whole weights, for one process: where weights or tokens are divided,
+            another one on the CPU; all processes must call this.
 
         """
-        for name, parameter in self.transformer.named_parameters():
+        for name, parameter in self._learning():
             parameter.copy_(self.average[name])
+        if self.stage.lora is not None:
+            self.adapter = self.generator.lora_state()
+            self.generator.merge_lora()
         self.transformer.eval().requires_grad_(False)
         self.generator.config = self.stage.settled(self.generator.config)
-        if not any(isinstance(p, DTensor) for p in self.transformer.parameters()):
+        sharded = any(isinstance(p, DTensor) for p in self.transformer.parameters())
+        if not sharded and self.transformer.layout[1] == 1:
             return self.generator
         weights = get_model_state_dict(self.transformer, options=WHOLE)
         generator = self.generator
@@ -228,10 +261,13 @@ class Learner:
         return generator.with_transformer(transformer.eval().requires_grad_(False))
 
     def save_average(self, path: Path) -> None:
-        """Write the averaged weights in full precision; all processes must call this."""
-        average = {name: whole(tensor).cpu() for name, tensor in self.average.items()}
+        """Write the averaged weights in full precision; all processes must call this.
+
+        Those of a stage with an adapter are whole once it is merged, by :meth:`finish`.
+        """
+        merged = self.transformer.named_parameters()
+        found = self.average if self.stage.lora is None else {n: p.detach() for n, p in merged}
+        average = {name: whole(tensor).cpu() for name, tensor in found.items()}
         if self.crew.leads:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as partial:
-                torch.save(average, partial)
+            write_state(path, average)
         self.crew.wait()

@@ -41,7 +41,9 @@ class Muon(torch.optim.Optimizer):
         momentum: float = 0.95,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        settings = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
+        # As a group, which may be empty: a stage that trains an adapter alone has no matrices.
+        super().__init__([{"params": list(parameters)}], settings)
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -82,11 +84,14 @@ def divided(tensor: Tensor, like: Tensor) -> Tensor:
 
 
 def split_parameters(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Matrices inside the blocks (for Muon), and everything else (for AdamW)."""
+    """Matrices inside the blocks (for Muon), and everything else (for AdamW).
+
+    The factors of an adapter are no matrices in this sense: their product is.
+    """
     matrices, rest = [], []
     for name, parameter in module.named_parameters():
         if not parameter.requires_grad:
             continue
-        inside = name.startswith("blocks.") and parameter.dim() == 2
+        inside = name.startswith("blocks.") and parameter.dim() == 2 and "lora_" not in name
         (matrices if inside else rest).append(parameter)
     return matrices, rest

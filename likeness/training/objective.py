@@ -38,6 +38,12 @@ class Objective(nn.Module):
             self._auxiliary = AuxiliaryLosses(wanted, generator, Judges.load(wanted.world, wanted))
         self._teacher = None if stage.distil is None else frozen_copy(generator)
 
+    @property
+    def networks(self) -> list[AvatarTransformer3DModel]:
+        """The transformer that learns, and the one that teaches it where there is one."""
+        teacher = [] if self._teacher is None else [self._teacher.transformer]
+        return [self.transformer, *teacher]
+
     @torch.no_grad()
     def _guided(self, z_t: Tensor, t: Tensor, cond: Conditioning) -> Tensor:
         """Velocity of the teacher under the guidance to be learnt."""

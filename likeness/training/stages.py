@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
+from likeness.model.adapters import LORA_TARGETS
 from likeness.model.config import GeneratorConfig
 from likeness.model.sampling.solvers import Guidance
 from likeness.store.errors import LikenessError
@@ -16,6 +17,31 @@ Teaches = Literal["text", "audio", "reference"]
 
 class TrainingError(LikenessError):
     """A setting out of its range, or training that can't go on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lora:
+    """A low-rank adapter that learns in the place of the weights (Hu et al. 2021, 2106.09685).
+
+    Attributes:
+        rank: of its product.
+        alpha: over the rank it is the product's factor.
+        targets: ends of the names of the linear layers that get one.
+
+    """
+
+    rank: int = 16
+    alpha: float = 16.0
+    targets: tuple[str, ...] = LORA_TARGETS
+
+    def __post_init__(self) -> None:
+        for name in ("rank", "alpha"):
+            if getattr(self, name) <= 0:
+                raise TrainingError(
+                    f"training.lora.{name} must be positive, got {getattr(self, name)}"
+                )
+        if not self.targets:
+            raise TrainingError("training.lora.targets is empty: name layers, or leave lora out")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +87,8 @@ class Stage:
         distil: guidance to be learnt: the target is the guided velocity of the generator as it is
             at the stage's beginning, in several forwards, and what comes out needs one and no
             guidance (Avatar V's fourth stage, first half).
+        lora: an adapter that learns instead of all weights; a movement stream still learns in full.
+            Its weights are AdamW's, at ``adam_lr``. Merged when the stage ends; None for none.
         save_every: steps between saves.
 
     """
@@ -96,6 +124,7 @@ class Stage:
     movement_weight: float = 0.5
     drop_manner: float = 0.2
     distil: Guidance | None = None
+    lora: Lora | None = None
     save_every: int = 200
 
     def __post_init__(self) -> None:
@@ -128,6 +157,13 @@ class Stage:
         if self.distil is None:
             return config
         return replace(config, audio_guidance=1.0, text_guidance=1.0, reference_guidance=1.0)
+
+    def token_size(self, config: GeneratorConfig) -> tuple[int, int]:
+        """Rows and columns of tokens of the stage's frames."""
+        if self.size is None:
+            return config.token_size
+        scale = self.size / min(config.height, config.width)
+        return round(config.height * scale / 16), round(config.width * scale / 16)
 
     def learning_rate(self, step: int) -> float:
         """Factor of the learning rates: up, level, then straight down to zero."""

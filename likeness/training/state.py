@@ -8,8 +8,21 @@ import torch
 from torch import Tensor
 
 from likeness.model.generator import Generator
+from likeness.store.atomic import replacing
 from likeness.training.muon import divided, whole
 from likeness.training.stages import TrainingError
+
+
+def write_state(path: Path, state: Any) -> None:
+    """Write tensors by torch, at once or not at all.
+
+    Raises:
+        DiskFullError: no room on the disk; what stood there stays.
+
+    """
+    # Through a file of Python's: torch's own doesn't say why it can't write.
+    with replacing(path) as partial, partial.open("wb") as file:
+        torch.save(state, file)
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ from likeness.model.cost.roofline import GPUS, Gpu
 from likeness.model.cost.tokens import Streams
 from likeness.model.network.transformer import AvatarTransformer3DModel
 from likeness.training.batch import Batch
+from likeness.training.crew import Crew
 
 BACKWARD = 2  # forwards that a backward costs; computing activations again is not counted as work
 
@@ -41,8 +42,8 @@ class Meter:
     Args:
         transformer: learns; its sizes say what a token costs.
         config: of the generator.
-        device: where.
-        processes: that share the rows.
+        crew: who trains, and where.
+        frozen: whether most weights don't learn, and have no gradient of their own to be computed.
 
     """
 
@@ -50,14 +51,15 @@ class Meter:
         self,
         transformer: AvatarTransformer3DModel,
         config: GeneratorConfig,
-        device: torch.device,
-        processes: int,
+        crew: Crew,
+        *,
+        frozen: bool = False,
     ) -> None:
         self.sizes = Sizes.of(transformer.config)
         self.config = config
-        self.device = device
-        self.processes = processes
-        self.peak = _peak(device)
+        self.crew = crew
+        self.backward = BACKWARD / 2 if frozen else BACKWARD
+        self.peak = _peak(crew.device)
 
     def __call__(self, batch: Batch, seconds: float, waited: float) -> dict[str, float]:
         """Rates of a step with this process's rows of its batch.
@@ -70,20 +72,20 @@ class Meter:
 
         """
         streams = tokens_of(batch, self.config)
-        rows = len(batch) * self.processes
+        rows = len(batch) * self.crew.groups
         forward = target_forward(self.sizes, streams, frames=batch.cond.audio.shape[1])
         forward += reference_forward(
             self.sizes, streams, frames=batch.cond.reference_audio.shape[1]
         )
-        flops = rows * forward * (1 + BACKWARD) / seconds
+        flops = rows * forward * (1 + self.backward) / seconds
         rates = {
             "tokens_per_second": rows * streams.total / seconds,
             "tflops": flops / 1e12,
-            "memory_mb": _memory(self.device),
+            "memory_mb": _memory(self.crew.device),
             "waiting": waited / seconds,
         }
         if self.peak is not None:
-            rates["utilisation"] = flops / (self.processes * self.peak.flops)
+            rates["utilisation"] = flops / (self.crew.size * self.peak.flops)
         return rates
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from safetensors.torch import save
+
 from likeness.model.generator import Generator
 from likeness.store.atomic import write_bytes
 from likeness.store.progress import Progress, silent
@@ -30,6 +32,8 @@ class TrainingRecipe:
         seed: of everything drawn.
         precision: of the forward and its gradients.
         division: how several processes hold the weights: "copies" (DDP) or "shards" (FSDP2).
+        ulysses: processes that share the tokens of the same rows (context parallelism), a divisor
+            of how many run, of the heads and of a frame's tokens; the groups share the rows.
         gradient_checkpointing: forget activations and compute them again: less memory, a third
             more time.
 
@@ -39,6 +43,7 @@ class TrainingRecipe:
     seed: int = 0
     precision: Precision = "float32"
     division: Division = "copies"
+    ulysses: int = 1
     gradient_checkpointing: bool = False
 
     def __post_init__(self) -> None:
@@ -197,11 +202,21 @@ class Trainer:
         made = learner.finish()
         if not self.crew.leads:
             return
-        if self.evaluate is not None:
+        if self.evaluate is not None and not self._judged(step):
             self.run.metrics.append({"step": step, **self.evaluate(made, step)})
+        if learner.adapter is not None:
+            adapter = self.run.path / "stages" / f"{name}.lora.safetensors"
+            write_bytes(
+                adapter, save({n: t.cpu().contiguous() for n, t in learner.adapter.items()})
+            )
         made.save(self.run.path / "stages" / name)
         if step == self.recipe.steps:
             made.save(self.run.path / "generator")
+
+    def _judged(self, step: int) -> bool:
+        """Whether the judgement after a step is there: its row has no loss, as steps' rows have."""
+        rows = self.run.metrics.read()
+        return any(row["step"] == step and "loss" not in row for row in rows)
 
     def _state(self, stage: str) -> Path:
         return self.run.path / "stages" / f"{stage}.state.pt"

@@ -1,5 +1,6 @@
 """Bad input: one clear line, and nothing left behind."""
 
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +139,21 @@ def test_disk_full_without_root(tmp_path):
         temporary.write_bytes(b"begun")
         Path("/dev/full").write_bytes(b"x")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_disk_full_as_libraries_tell_it(tmp_path):
+    """Torch raises while it handles the system's error, safetensors says its number."""
+    for error in (
+        OSError(errno.ENOSPC, "No space left on device"),
+        RuntimeError("I/O error: No space left on device (os error 28)"),
+    ):
+        with pytest.raises(DiskFullError, match="No space left"), replacing(tmp_path / "file"):
+            try:
+                raise error
+            finally:
+                raise RuntimeError("unexpected pos 64 vs 0")
+    with pytest.raises(RuntimeError, match="another"), replacing(tmp_path / "file"):
+        raise RuntimeError("another (os error 2)")
 
 
 def test_no_place_to_write(make_clip, tmp_path):

@@ -23,16 +23,13 @@ from likeness.benchmark.ablation import (
 from likeness.benchmark.measurements import Measurement
 from likeness.benchmark.metrics import METRICS
 from likeness.benchmark.sheets import write_measurements
-from likeness.benchmark.suite import Suite
-from likeness.cli.loop.alignment import base_checkpoint, code_version
+from likeness.cli.loop.alignment import code_version
 from likeness.cli.loop.arms import Arm, Scene, judged, scenes_of
 from likeness.cli.loop.bench import Bench, manifest
 from likeness.cli.loop.costing import STEPS, Shown, reference_cost, step_times
-from likeness.cli.loop.stage import stage_testbed
 from likeness.cli.loop.studio import Sampler, Studio
 from likeness.cli.loop.turn import Bars
 from likeness.model import Generator
-from likeness.rewards.sets import RewardSet
 from likeness.store.clip import Clip
 from likeness.store.errors import LikenessError
 from likeness.store.workspace import Workspace
@@ -54,20 +51,16 @@ def ablate(
     sampler: Sampler | None = None,
 ) -> Ablations:
     """Make the studies; samples and scores that the workspace has are not made again."""
-    rewards = RewardSet.load("testbed")
     with Workspace.create(folder) as workspace, workspace.lock("ablation"):
         with bars("held-out people") as progress:
-            cases = stage_testbed(workspace, SPLIT, people, progress=progress)
-        suite = Suite(name="testbed-cross-scene", cases=tuple(cases))
-        suite.freeze(workspace.path / "boards" / "suite.json")
-        name = base_checkpoint(workspace, generator, "base").id
-        bench = Bench(
-            workspace=workspace,
-            suite=suite,
-            rewards=rewards,
-            studios={"base": Studio(workspace, generator, name, rewards.faces)},
-            sampler=sampler or Sampler(),
-        )
+            bench = Bench.testbed(
+                workspace,
+                {"base": generator},
+                split=SPLIT,
+                people=people,
+                sampler=sampler,
+                progress=progress,
+            )
         ablating = Ablating(bench=bench, bars=bars)
         made = {"frames": ablating.frames, "audio": ablating.audio, "selection": ablating.selection}
         found = tuple(made[study]() for study in STUDIES if study in studies)

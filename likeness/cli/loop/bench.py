@@ -10,15 +10,18 @@ from likeness.benchmark.identification import rank1
 from likeness.benchmark.measurements import Measurement, measure
 from likeness.benchmark.suite import Case, Suite
 from likeness.benchmark.systems import SYSTEMS, System
+from likeness.cli.loop.alignment import base_checkpoint
 from likeness.cli.loop.judging import Question, judge
-from likeness.cli.loop.stage import condition_of
+from likeness.cli.loop.stage import condition_of, stage_testbed
 from likeness.cli.loop.studio import Order, Sampler, Studio
-from likeness.model import ModelError
+from likeness.model import Generator, ModelError
 from likeness.rewards.identity import IdentityReward
 from likeness.rewards.sets import RewardSet
 from likeness.store.progress import Progress, silent
 from likeness.store.records import Score
 from likeness.store.workspace import Workspace
+
+SUITES = {"heldout": "testbed-cross-scene", "tune": "testbed-tune"}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,6 +42,39 @@ class Bench:
     rewards: RewardSet
     studios: Mapping[str, Studio]
     sampler: Sampler
+
+    @classmethod
+    def testbed(
+        cls,
+        workspace: Workspace,
+        generators: Mapping[str, Generator],
+        *,
+        split: str,
+        people: int,
+        sampler: Sampler | None = None,
+        progress: Progress = silent,
+    ) -> "Bench":
+        """Film people of a testbed split and put generators, by system, before its judges.
+
+        The suite of the held-out people is frozen in the workspace; people to tune on may become
+        more or fewer.
+        """
+        rewards = RewardSet.load("testbed")
+        cases = stage_testbed(workspace, split, people, progress=progress)
+        suite = Suite(name=SUITES[split], cases=tuple(cases))
+        if split == "heldout":
+            suite.freeze(workspace.path / "boards" / "suite.json")
+        studios = {
+            name: Studio(workspace, g, base_checkpoint(workspace, g, name).id, rewards.faces)
+            for name, g in generators.items()
+        }
+        return cls(
+            workspace=workspace,
+            suite=suite,
+            rewards=rewards,
+            studios=studios,
+            sampler=sampler or Sampler(),
+        )
 
     def run(self, names: Sequence[str], progress: Progress = silent) -> list[Measurement]:
         """Make and judge the clips of each system; what is there already is not made again."""

@@ -1,5 +1,6 @@
-"""Train a generator in a run of a workspace, and judge it on held-out testbed people."""
+"""Train a generator in a run of a workspace, and judge it on held-out people."""
 
+import json
 import signal
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,18 +11,16 @@ from types import FrameType
 import numpy as np
 import torch
 
-from likeness.benchmark.suite import Suite
 from likeness.cli.loop.alignment import base_checkpoint, code_version
 from likeness.cli.loop.bench import Bench
-from likeness.cli.loop.stage import stage_testbed
-from likeness.cli.loop.studio import Sampler, Studio
+from likeness.cli.loop.held_out import VALIDATION, HeldOut
 from likeness.model import Generator
 from likeness.model.encoders.movement import MovementScale
 from likeness.model.network.transformer import AvatarTransformer3DModel
 from likeness.model.weights.growing import with_movement_stream
 from likeness.rewards.movement import COEFFICIENTS
 from likeness.rewards.recognisers import TestbedRecogniser
-from likeness.rewards.sets import RewardSet, own_weights
+from likeness.rewards.sets import own_weights
 from likeness.store.errors import LikenessError
 from likeness.store.media import encode
 from likeness.store.progress import Progress
@@ -35,11 +34,12 @@ from likeness.training.corpus.settings import NAME as DESCRIPTION
 from likeness.training.crew import Crew
 from likeness.training.stages import Stage
 from likeness.training.talking_set import TalkingSet
-from likeness.training.trainer import Trainer, TrainingRecipe
+from likeness.training.trainer import Evaluation, Trainer, TrainingRecipe
 from likeness.training.windows import BatchMaker
 
 SPLIT = "tune"
 SHOWN = 4
+LEAST_PEOPLE = 2
 
 
 def source_of(folder: Path, generator: Generator, stages: Iterable[Stage]) -> Source:
@@ -48,13 +48,19 @@ def source_of(folder: Path, generator: Generator, stages: Iterable[Stage]) -> So
     Takes get people's portraits where stages want them; a corpus has them.
 
     Raises:
-        LikenessError: the folder is nothing to learn from.
+        LikenessError: the folder is nothing to learn from, or shows one person alone.
 
     """
     if (folder / "captions.json").is_file():
         wanted = any(stage.auxiliary.identity for stage in stages)
         recogniser = TestbedRecogniser(own_weights("recogniser")) if wanted else None
-        return BatchMaker(TalkingSet.load(folder), generator, recogniser)
+        takes = TalkingSet.load(folder)
+        if len(takes.frames) < LEAST_PEOPLE:
+            raise LikenessError(
+                f"{folder} holds takes of {len(takes.frames)} person, and identity can't be learnt "
+                "from one: film more people, as `likeness testbed film --people` does"
+            )
+        return BatchMaker(takes, generator, recogniser)
     if (folder / DESCRIPTION).is_file():
         return Corpus.open(folder, generator)
     raise LikenessError(
@@ -101,19 +107,9 @@ class Validation:
         A metric without any value is left out; `held_out_missing` counts the values that are not
         there.
         """
-        rewards = RewardSet.load("testbed")
         with Workspace.create(self.folder / "workspace") as workspace:
-            suite = Suite(
-                name="testbed-tune", cases=tuple(stage_testbed(workspace, SPLIT, self.people))
-            )
-            name = base_checkpoint(workspace, generator, f"step-{step}").id
-            bench = Bench(
-                workspace=workspace,
-                suite=suite,
-                rewards=rewards,
-                studios={"base": Studio(workspace, generator, name, rewards.faces)},
-                sampler=Sampler(),
-            )
+            base_checkpoint(workspace, generator, f"step-{step}")
+            bench = Bench.testbed(workspace, {"base": generator}, split=SPLIT, people=self.people)
             rows = bench.run(["base"])
             shown = [row for row in rows if row.metric == "identity_ref"][:SHOWN]
             to = self.folder / f"step_{step:06d}"
@@ -146,7 +142,7 @@ def learn(
         Whether the run is finished.
 
     """
-    crew = Crew(division=recipe.division, precision=recipe.precision)
+    crew = Crew(division=recipe.division, precision=recipe.precision, ulysses=recipe.ulysses)
     path = workspace / "runs" / name
     if not crew.leads:
         crew.wait()
@@ -157,6 +153,7 @@ def learn(
     with Workspace.create(workspace) as opened, opened.lock(f"run-{name}"):
         base = base_checkpoint(opened, generator, generator.config.preset).id
         run = RunFolder.open_or_create(path, run_record(source, recipe, name, base))
+        refuse_if_forgotten(run, source)
         opened.add(run.record)
         crew.wait()
         trainer = Trainer(
@@ -165,7 +162,7 @@ def learn(
             recipe=recipe,
             run=run,
             crew=crew,
-            evaluate=Validation(folder=path / "validation", people=people) if people else None,
+            evaluate=validation_of(source, path / VALIDATION, people),
         )
         with _stopping(run):
             finished = trainer.train(progress)
@@ -173,6 +170,32 @@ def learn(
         if finished:
             opened.add(_checkpoint(opened, path, name, recipe.steps))
     return finished
+
+
+def validation_of(source: Source, folder: Path, people: int) -> Evaluation | None:
+    """Choose whom to judge on: a corpus's held-out people, or else the testbed's."""
+    if not people:
+        return None
+    if isinstance(source, Corpus) and source.held_out is not None:
+        return HeldOut(corpus=source.held_out, folder=folder, people=people)
+    return Validation(folder=folder, people=people)
+
+
+def refuse_if_forgotten(run: RunFolder, source: Source) -> None:
+    """Say why a run can't go on when people were removed from its corpus.
+
+    Raises:
+        LikenessError: it began with them.
+
+    """
+    path = run.path / "origin.json"
+    if not isinstance(source, Corpus) or not path.exists():
+        return
+    if json.loads(path.read_text())["data"] in source.earlier:
+        raise LikenessError(
+            f"run {run.path} can't go on: a person whom it learns from was forgotten and removed "
+            "from its corpus, and its weights have seen them; start a run of another name"
+        )
 
 
 def run_record(source: Source, recipe: TrainingRecipe, name: str, base: str) -> Run:

@@ -7,17 +7,14 @@ from pathlib import Path
 from likeness.benchmark.ablation import Ablation, Ablations, Variant
 from likeness.benchmark.measurements import Measurement
 from likeness.benchmark.sheets import write_measurements
-from likeness.benchmark.suite import Suite
 from likeness.benchmark.training_ablation import losses_study, stages_study
 from likeness.cli.loop.alignment import base_checkpoint, code_version
 from likeness.cli.loop.arms import Arm, judged, scenes_of
 from likeness.cli.loop.bench import Bench, manifest
 from likeness.cli.loop.learning import redrawn, run_record, source_of
-from likeness.cli.loop.stage import stage_testbed
 from likeness.cli.loop.studio import Sampler, Studio
 from likeness.cli.loop.turn import Bars
 from likeness.model import Generator
-from likeness.rewards.sets import RewardSet
 from likeness.store.errors import LikenessError
 from likeness.store.recipes import recipe_table
 from likeness.store.runs import RunFolder
@@ -60,18 +57,21 @@ class Schooling:
         missing = [name for name in NEEDED if name not in self.comparison.arms]
         if missing:
             raise LikenessError(f"the comparison has no arm {missing[0]}, which Table 2 needs")
-        rewards = RewardSet.load("testbed")
         with Workspace.create(self.out / "workspace") as workspace, workspace.lock("schooling"):
+            base_checkpoint(workspace, self.base, self.base.config.preset)
             with self.bars("held-out people") as progress:
-                cases = stage_testbed(workspace, SPLIT, self.people, progress=progress)
-            suite = Suite(name="testbed-cross-scene", cases=tuple(cases))
-            suite.freeze(workspace.path / "boards" / "suite.json")
+                bench = Bench.testbed(
+                    workspace,
+                    {"base": self.base},
+                    split=SPLIT,
+                    people=self.people,
+                    progress=progress,
+                )
             # What is read of the takes is the same for all: codec and encoders are the base's.
             source = source_of(self.data, self.base, self.comparison.stages.values())
             for seed in range(self.comparison.seeds):
                 for chain in self.comparison.prefixes():
                     self._train(workspace, source, chain, seed)
-            bench = self._bench(workspace, suite, rewards)
             studies = self._judge(bench)
             facts = manifest(bench, recipe_table(self.comparison), code_version(), {})
         return Ablations(studies=studies, manifest=facts)
@@ -156,16 +156,6 @@ class Schooling:
             more = f" with the losses {', '.join(added)}" if added else ""
             told.append(f"{stage.steps} steps of {stage.pairing}-scene pairs{more}")
         return ", then ".join([*([] if chain.drawn else ["the checkpoint"]), *told])
-
-    def _bench(self, workspace: Workspace, suite: Suite, rewards: RewardSet) -> Bench:
-        name = base_checkpoint(workspace, self.base, self.base.config.preset).id
-        return Bench(
-            workspace=workspace,
-            suite=suite,
-            rewards=rewards,
-            studios={"base": Studio(workspace, self.base, name, rewards.faces)},
-            sampler=Sampler(),
-        )
 
 
 def _label(arm: str) -> str:

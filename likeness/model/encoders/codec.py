@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle, silu
 
 from likeness.model.encoders.interfaces import one_by_one
+from likeness.store.atomic import replacing
 
 TIME, SPACE = 4, 8
 BLOCK = TIME * SPACE * SPACE * 3
@@ -218,7 +219,8 @@ class TinyCodec(nn.Module):
             name: tensor if name in ("mean", "basis", "scale") else tensor.half()
             for name, tensor in self.state_dict().items()
         }
-        save_file({k: v.contiguous() for k, v in state.items()}, path)
+        with replacing(path) as partial:
+            save_file({k: v.contiguous() for k, v in state.items()}, partial)
 
     @classmethod
     def load(cls, path: Path) -> "TinyCodec":

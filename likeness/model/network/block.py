@@ -10,7 +10,12 @@ from diffusers.models.normalization import FP32LayerNorm
 from diffusers.models.transformers.transformer_wan import WanAttention, WanAttnProcessor
 from torch import Tensor, nn
 
-from likeness.model.config import ModelError
+from likeness.model.network.division import (
+    gathered,
+    group_of,
+    heads_for_tokens,
+    tokens_for_heads,
+)
 
 Rotary = tuple[Tensor, Tensor]
 KeyValue = tuple[Tensor, Tensor]
@@ -49,23 +54,19 @@ def attend(
 ) -> Tensor:
     """Attention through diffusers' backends, then the layer's output projection.
 
-    Under context parallelism each process gives its share of the queries, keys and ``valid``, and
-    there are no gradients: those of diffusers want as many keys as queries. ``beside`` (B, N, D) is
-    added before the projection.
+    Under context parallelism each process gives its share of the queries, keys and ``valid``.
+    ``beside`` (B, N, D) is added before the projection.
     """
-    mask = None if valid is None else valid[:, None, None, :].contiguous()
     how: Any = attn.processor
-    if how._parallel_config is not None and q.requires_grad:
-        raise ModelError("context parallelism is for inference: go within torch.no_grad()")
-    out = dispatch_attention_fn(
-        q,
-        k,
-        v,
-        attn_mask=mask,
-        backend=how._attention_backend,
-        parallel_config=how._parallel_config,
-    )
-    out = out.flatten(2, 3).type_as(q)
+    kind, group = q, group_of(how._parallel_config)
+    if group is not None:
+        q, k, v = (heads_for_tokens(x, group) for x in (q, k, v))
+        valid = None if valid is None else gathered(valid, 1, group)
+    mask = None if valid is None else valid[:, None, None, :].contiguous()
+    out = dispatch_attention_fn(q, k, v, attn_mask=mask, backend=how._attention_backend)
+    if group is not None:
+        out = tokens_for_heads(out, group)
+    out = out.flatten(2, 3).type_as(kind)
     return attn.to_out[1](attn.to_out[0](out if beside is None else out + beside))
 
 

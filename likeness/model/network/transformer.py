@@ -94,7 +94,6 @@ class AvatarTransformer3DModel(
     ) -> None:
         super().__init__()
         dim = num_attention_heads * attention_head_dim
-        self.share = nn.Identity()
         self.rope = WanRotaryPosEmbed(attention_head_dim, patch_size, rope_max_seq_len)
         self.patch_embedding = nn.Conv3d(in_channels, dim, patch_size, stride=patch_size)
         self.condition_embedder = WanTimeTextImageEmbedding(
@@ -297,4 +296,5 @@ class AvatarTransformer3DModel(
     def _out(self, x: Tensor, temb: Tensor) -> Tensor:
         """(B, T, N, D) to patches; under context parallelism N is a share, and comes whole."""
         shift, scale = (self.scale_shift_table + temb.unsqueeze(1))[:, None].chunk(2, dim=2)
-        return self.proj_out((self.norm_out(x.float()) * (1 + scale) + shift).type_as(x))
+        out = self.proj_out((self.norm_out(x.float()) * (1 + scale) + shift).type_as(x))
+        return self.whole_of(out, 2)

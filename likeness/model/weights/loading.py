@@ -19,6 +19,7 @@ from likeness.model.weights.tensor_files import (
     TensorFiles,
     write_shards,
 )
+from likeness.store.atomic import replacing
 
 Naming = Callable[[Iterable[str]], dict[str, str]]  # a checkpoint's names to ours-to-theirs
 
@@ -75,7 +76,8 @@ def save_transformer(model: AvatarTransformer3DModel, folder: Path) -> None:
     if (folder / (SHARDED if whole else WHOLE)).exists():
         raise ModelError(f"{folder} holds another generator: save into another folder")
     if whole:
-        save_file({k: v.half().contiguous() for k, v in state.items()}, folder / WHOLE)
+        with replacing(folder / WHOLE) as partial:
+            save_file({k: v.half().contiguous() for k, v in state.items()}, partial)
         return
     entries = [Entry(name=n, shape=tuple(t.shape), dtype=t.dtype) for n, t in state.items()]
     with refreshing(folder / SHARDED) as fresh:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from likeness.store.atomic import write_bytes
 from likeness.training.corpus.index import first_of_each, records_of
 from likeness.training.corpus.listing import Listed
-from likeness.training.corpus.settings import read_description
+from likeness.training.corpus.people import is_held_out
+from likeness.training.corpus.settings import CorpusError, read_description
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,6 +64,8 @@ class Card:
         refused: clips and windows that were left out.
         reasons: how many of them, by kind of reason.
         description: what the corpus was made with.
+        held_out: people that no training sees, who are there to judge by; see `people`.
+        forgotten: people that were removed.
 
     """
 
@@ -76,6 +79,8 @@ class Card:
     refused: tuple[Left, ...]
     reasons: Mapping[str, int]
     description: Mapping[str, Any]
+    held_out: tuple[str, ...] = ()
+    forgotten: int = 0
 
     def to_json(self) -> str:
         """Write it as JSON."""
@@ -94,6 +99,7 @@ class Card:
             "one person.",
             "",
             *self._people(),
+            *self._apart(),
             *self._refused(),
             "## Made with",
             "",
@@ -126,6 +132,15 @@ class Card:
         ]
         return [*lines, ""]
 
+    def _apart(self) -> list[str]:
+        lines = []
+        if self.held_out:
+            named = ", ".join(map(_cell, self.held_out))
+            lines += [f"Held out, to judge by and never to train on: {named}.", ""]
+        if self.forgotten:
+            lines += [f"Removed on request, and not to come back: {self.forgotten} people.", ""]
+        return lines
+
     def _refused(self) -> list[str]:
         if not self.refused:
             return ["## Refused", "", "Nothing.", ""]
@@ -148,6 +163,27 @@ class Card:
         """
         write_bytes(folder / TEXT, self.to_text().encode())
         write_bytes(folder / JSON, self.to_json().encode())
+
+
+def read_card(folder: Path) -> Card:
+    """Read the card of a finished corpus.
+
+    Raises:
+        CorpusError: it is missing or damaged.
+
+    """
+    path = folder / JSON
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        people = tuple(PersonRow(**row) for row in values["people"])
+        refused = tuple(Left(**left) for left in values["refused"])
+        held_out = tuple(values.get("held_out", ()))
+        return Card(**{**values, "people": people, "refused": refused, "held_out": held_out})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CorpusError(
+            f"{path} is missing or damaged ({error}): run `likeness corpus make` again with the "
+            "same --out, which writes it anew"
+        ) from error
 
 
 def _cell(text: str) -> str:
@@ -173,6 +209,11 @@ def card_of(index: "pd.DataFrame", clips: Sequence[Listed], folder: Path) -> Car
         refused=tuple(refused),
         reasons=dict(Counter(left.kind for left in refused).most_common()),
         description=described,
+        held_out=tuple(
+            person.identity
+            for person in people
+            if is_held_out(person.identity, settings.get("held_out", 0.0))
+        ),
     )
 
 

@@ -1,6 +1,6 @@
 """Which windows make a batch: numbers alone, the same in every process."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -115,6 +115,24 @@ class Windows:
             motion=wish.motion,
             anchor=np.array(anchors) if wish.anchor else None,
         )
+
+    def cases(self, people: int, reference_frames: int) -> Iterator[tuple[str, Draw]]:
+        """Give each of the first people with a window, and a reference to make it from.
+
+        The reference is of another scene where there is one, or else the same clip's last window.
+        """
+        for name in list(self.people)[:people]:
+            first, *others = self.people[name]
+            target = int(first[0])
+            near = others[0][0] if others else self.of_clip[self.clip[target]][-1]
+            yield (
+                name,
+                Draw(
+                    target=np.array([target]),
+                    reference=np.array([int(near)]),
+                    reference_frames=reference_frames,
+                ),
+            )
 
     def _beside(self, rng: np.random.Generator, target: int) -> int:
         """Choose another window of the same clip, or the same where there is none."""

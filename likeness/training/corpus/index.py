@@ -1,12 +1,13 @@
 """A row a window: what is drawn from."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from likeness.store.record import content_id
 from likeness.store.sheets import SheetError, read_sheet, write_sheet
 from likeness.training.corpus.listing import Listed
 from likeness.training.corpus.people import same_people
@@ -105,6 +106,11 @@ def _portrait(record: ClipRecord, folder: Path) -> np.ndarray:
             rows.append(file.get_tensor("portrait").numpy())
     mean = np.concatenate(rows).mean(0)
     return mean / np.linalg.norm(mean)
+
+
+def hash_of(described: Mapping[str, Any], index: "pd.DataFrame") -> str:
+    """Hash of a corpus (hex): of what it was made with and what it holds."""
+    return content_id([described, index.to_dict("split")["data"]])
 
 
 def write_index(index: "pd.DataFrame", folder: Path) -> None:

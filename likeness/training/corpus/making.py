@@ -1,10 +1,8 @@
 """Clips to a corpus: each clip by itself, then who is who, the index and the card."""
 
-import fcntl
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +28,8 @@ from likeness.training.corpus.footage import (
     takes,
     window_starts,
 )
+from likeness.training.corpus.forgetting import Tombstones
+from likeness.training.corpus.holding import held
 from likeness.training.corpus.index import index_of, write_index
 from likeness.training.corpus.listing import Listed
 from likeness.training.corpus.people import SAME_PERSON
@@ -42,7 +42,7 @@ from likeness.training.corpus.records import (
     record_of,
     stamp,
 )
-from likeness.training.corpus.settings import CorpusError, CorpusSettings, describe, freeze
+from likeness.training.corpus.settings import CorpusSettings, describe, freeze
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,12 +189,14 @@ def make_corpus(
         progress: told after every clip.
 
     Raises:
-        CorpusError: the folder holds a corpus that was made otherwise or is being made, or nobody
-            says who is shown and there is no recogniser to find it out.
+        CorpusError: the folder holds a corpus that was made otherwise or is being made, a clip
+            shows somebody who was forgotten in it, or nobody says who is shown and there is no
+            recogniser to find it out.
         DiskFullError: no room on the disk; the same call goes on where it was.
 
     """
-    with _held(plan.out):
+    with held(plan.out):
+        Tombstones.read(plan.out).refuse(clips)
         maker = ClipMaker(plan)
         encoders = maker.encoders
         described = describe(encoders.config, encoders.parts, encoders.judges, plan.settings)
@@ -217,22 +219,8 @@ def make_corpus(
             progress(done, len(clips), record.name)
         index = index_of(clips, plan.out, threshold)
         write_index(index, plan.out)
-        card = card_of(index, clips, plan.out)
+        card = replace(
+            card_of(index, clips, plan.out), forgotten=len(Tombstones.read(plan.out).people)
+        )
         card.save(plan.out)
         return card
-
-
-@contextmanager
-def _held(out: Path) -> Iterator[None]:
-    """Hold a corpus against other makings, and remove what a killed one left half-written."""
-    out.mkdir(parents=True, exist_ok=True)
-    with open(out / "lock", "a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise CorpusError(
-                f"{out} is being made by another process: wait for it, or take another --out"
-            ) from error
-        for leftover in out.rglob(".*.part*"):
-            leftover.unlink(missing_ok=True)
-        yield

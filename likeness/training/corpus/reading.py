@@ -1,5 +1,6 @@
 """A corpus, drawn from and read."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,12 @@ from likeness.model.config import GeneratorConfig, latent_frames
 from likeness.model.encoders.codec import TIME
 from likeness.model.encoders.encoding import background_tokens, boxes_by_latent, reference_tokens
 from likeness.model.generator import Generator
-from likeness.store.record import content_id
+from likeness.rewards.sets import World
 from likeness.training.batch import Batch, RegionWeights, Wish
 from likeness.training.corpus.drawing import Draw, Windows
-from likeness.training.corpus.index import read_index
+from likeness.training.corpus.forgetting import Tombstones
+from likeness.training.corpus.index import hash_of, read_index
+from likeness.training.corpus.people import is_held_out
 from likeness.training.corpus.settings import CorpusError, check_fits, read_description
 from likeness.training.corpus.shards import Shards, check_shard
 from likeness.training.windows import region_weights
@@ -33,8 +36,11 @@ class Corpus:
     as at inference. From elsewhere in a window they would have to be encoded again.
 
     Attributes:
-        hash: of the content and of what it was made with (hex).
-        identities: who is shown, sorted.
+        hash: of the content and of what it was made with (hex), held-out people included.
+        identities: who is drawn from, sorted: no held-out people.
+        held_out: the people to judge by, as a corpus of their own; None without any.
+        earlier: hashes that it had before people were removed from it.
+        world: whose judges it was made with.
         frames: video frames of a window.
         size: pixels of a frame's shorter side.
 
@@ -46,7 +52,10 @@ class Corpus:
         self.config: GeneratorConfig = generator.config
         self.frames: int = described["settings"]["frames"]
         self.size = min(generator.config.height, generator.config.width)
-        self.hash: str = content_id([described, index.to_dict("split")["data"]])
+        self.hash: str = hash_of(described, index)
+        self.held_out: Corpus | None = None
+        self.earlier: tuple[str, ...] = ()
+        self.world: World = described["settings"]["world"]
         self._windows = Windows.of(index)
         self._shards = shards
         self._place = list(zip(index["shard"], index["row"].astype(int), strict=True))
@@ -77,17 +86,30 @@ class Corpus:
         index = read_index(folder)
         if not len(index):
             raise CorpusError(f"{folder} holds no window: its card.md says what was refused, why")
-        people = len(set(index["identity"]))
+        share = described["settings"].get("held_out", 0.0)
+        apart = index["identity"].map(lambda name: is_held_out(name, share)).astype(bool)
+        people = len(set(index["identity"][~apart]))
+        if not people:
+            raise CorpusError(
+                f"{folder} holds all its people out, and none are left to learn from: make it with "
+                "a smaller --held-out, or add clips of others"
+            )
         if people < least_people:
             raise CorpusError(
-                f"{folder} shows {people} person, and identity can't be learnt from one: a "
-                "generator that never sees two people has no need to look at the reference. Add "
-                "clips of others"
+                f"{folder} shows {people} person to learn from, and identity can't be learnt from "
+                "one: a generator that never sees two people has no need to look at the reference. "
+                "Add clips of others"
             )
         shards = Shards(folder)
         for name in index["shard"].unique():
             check_shard(shards.path(name), name, whole=verify)
-        return cls(index, shards, described, generator)
+        corpus = cls(index[~apart].reset_index(drop=True), shards, described, generator)
+        corpus.hash = hash_of(described, index)
+        corpus.earlier = Tombstones.read(folder).corpora
+        if apart.any():
+            rest = index[apart].reset_index(drop=True)
+            corpus.held_out = cls(rest, shards, described, generator)
+        return corpus
 
     @property
     def people(self) -> int:
@@ -131,6 +153,10 @@ class Corpus:
                 f"got {wish.motion}"
             )
         return self._windows.draw(rng, wish)
+
+    def cases(self, people: int, reference_frames: int) -> Iterator[tuple[str, Draw]]:
+        """Give each of the first people with a window of theirs and a reference to make it from."""
+        return self._windows.cases(people, reference_frames)
 
     def make(self, draw: Draw, regions: RegionWeights, rows: slice | None = None) -> Batch:
         """Read rows of a draw; a row is the same whichever others are read with it.

@@ -93,16 +93,26 @@ def stamp(path: Path) -> tuple[int, int]:
     return (-1, -1) if stat is None else (stat.st_size, stat.st_mtime_ns)
 
 
-def record_of(clip: Listed, folder: Path) -> ClipRecord | None:
-    """Return a clip's record, or None where it isn't done: new, changed, or a shard is gone."""
-    path = address(folder / CLIPS, clip.key, ".json")
+def read_record(path: Path) -> ClipRecord | None:
+    """Read a record; None where it isn't there or is damaged."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         shards = [Shard(**{**s, "starts": tuple(s["starts"])}) for s in values["shards"]]
         refused = [Refusal(**refusal) for refusal in values["refused"]]
-        record = ClipRecord(**{**values, "shards": tuple(shards), "refused": tuple(refused)})
+        return ClipRecord(**{**values, "shards": tuple(shards), "refused": tuple(refused)})
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # not there, or damaged: the clip is done again
-    if stamp(clip.path) != (record.size, record.modified):
+        return None
+
+
+def all_records(folder: Path) -> list[tuple[Path, ClipRecord]]:
+    """List the records of a corpus that can be read, each with its file."""
+    found = [(path, read_record(path)) for path in sorted((folder / CLIPS).glob("*/*.json"))]
+    return [(path, record) for path, record in found if record is not None]
+
+
+def record_of(clip: Listed, folder: Path) -> ClipRecord | None:
+    """Return a clip's record, or None where it isn't done: new, changed, or a shard is gone."""
+    record = read_record(address(folder / CLIPS, clip.key, ".json"))
+    if record is None or stamp(clip.path) != (record.size, record.modified):
         return None
     return record if all(shard.path(folder).is_file() for shard in record.shards) else None

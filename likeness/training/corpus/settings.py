@@ -43,6 +43,8 @@ class CorpusSettings:
         shard: windows of a shard, at most.
         seen: share of a window's frames that must show the face.
         astray: share of them in which it may leave the frame.
+        held_out: share of the people, by their names' hashes, whom no training sees: they are
+            there to judge by.
 
     """
 
@@ -53,6 +55,7 @@ class CorpusSettings:
     shard: int = 16
     seen: float = 0.8
     astray: float = 0.1
+    held_out: float = 0.0
 
     def __post_init__(self) -> None:
         if self.frames < 1 + TIME or self.frames % TIME != 1:
@@ -60,6 +63,17 @@ class CorpusSettings:
         for name in ("step", "shard"):
             if getattr(self, name) < 1:
                 raise CorpusError(f"corpus.{name} must be positive, got {getattr(self, name)}")
+
+        if not 0 <= self.held_out < 1:
+            raise CorpusError(f"corpus.held_out must be in 0..1 and below 1, got {self.held_out}")
+
+    def told(self) -> dict[str, Any]:
+        """Give what a description says; nothing of holding out where nobody is held out.
+
+        Corpora that were made before there was such a thing are the same as those without.
+        """
+        values = asdict(self)
+        return values if self.held_out else {k: v for k, v in values.items() if k != "held_out"}
 
     @property
     def least(self) -> int:
@@ -126,7 +140,7 @@ def describe(
         "checkpoint": config.to_dict(),
         "encoders": encoders_of(config, parts),
         "judges": judges_of(judges),
-        "settings": asdict(settings),
+        "settings": settings.told(),
     }
     return json.loads(json.dumps(described))
 

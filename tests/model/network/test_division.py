@@ -1,4 +1,4 @@
-"""Context parallelism on two processes of one machine equals one process."""
+"""Context parallelism on two processes of one machine equals one process, gradients too."""
 
 import os
 import socket
@@ -51,7 +51,16 @@ def network() -> AvatarTransformer3DModel:
     return model
 
 
-@torch.no_grad()
+def gradients(model: AvatarTransformer3DModel) -> dict[str, torch.Tensor]:
+    """Gradients of a sum over all cases, whose terms differ everywhere."""
+    chance = torch.Generator().manual_seed(5)
+    parts = [
+        (made * torch.randn(made.shape, generator=chance)).sum() for made in outputs(model).values()
+    ]
+    torch.stack(parts).sum().backward()
+    return {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
+
+
 def outputs(model: AvatarTransformer3DModel) -> dict[str, torch.Tensor]:
     """Run every case; rows keep different numbers of tokens where not all are kept."""
     made = {}
@@ -106,8 +115,11 @@ def take_part(rank: int, port: int, folder: str) -> None:
     model.enable_parallelism(config=ContextParallelConfig(ulysses_degree=PROCESSES))
     seen: list[int] = []
     model.layers[1].register_forward_pre_hook(lambda block, args: seen.append(args[0].shape[1]))
-    made = outputs(model)
-    torch.save((made, seen, model.layout), Path(folder) / f"{rank}.pt")
+    with torch.no_grad():
+        made = outputs(model)
+    torch.save(
+        (made, seen[:], model.layout, gradients(model.double())), Path(folder) / f"{rank}.pt"
+    )
     dist.destroy_process_group()
 
 
@@ -117,16 +129,28 @@ def test_two_processes_equal_one(tmp_path):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     torch.multiprocessing.spawn(take_part, (port, str(tmp_path)), nprocs=PROCESSES)
-    alone = outputs(network())
+    with torch.no_grad():
+        alone = outputs(network())
+    wanted = gradients(network().double())
     # Half of the reference, then half of target (48 tokens), motion (32) and background.
     halves = [16, 24 + 8, 7, 24 + 4, 0, 24 + 8, 16, 24 + 16 + 3]
     halves += [7 + MANNER, 32 + 16 + 4 + MOVING]
+    found = {name: torch.zeros_like(grad) for name, grad in wanted.items()}
     for rank in range(PROCESSES):
-        made, seen, layout = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
+        made, seen, layout, grads = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
+        assert grads.keys() == wanted.keys()
+        for name, grad in grads.items():
+            found[name] += grad / PROCESSES
         assert layout == (rank, PROCESSES)
         assert seen == halves
         for name, expected in alone.items():
             torch.testing.assert_close(made[name], expected, atol=1e-5, rtol=1e-5, msg=name)
+    for name, grad in wanted.items():
+        scale = float(grad.abs().max())
+        # The norms keep to float32, and so do their sums over tokens.
+        most = 5e-6 if ".norm" in name else 1e-6
+        torch.testing.assert_close(found[name], grad, atol=most * scale, rtol=0, msg=name)
+        assert scale > 0, name
 
 
 def test_what_cannot_be_divided_is_refused():

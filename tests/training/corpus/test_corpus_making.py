@@ -17,6 +17,7 @@ from likeness.store.crew import Alone, Together
 from likeness.store.weights import WeightsError
 from likeness.training.corpus import making
 from likeness.training.corpus.card import card_of
+from likeness.training.corpus.holding import held
 from likeness.training.corpus.index import index_of, read_index
 from likeness.training.corpus.listing import listed
 from likeness.training.corpus.making import ClipMaker, Plan, make_corpus
@@ -159,7 +160,7 @@ def test_a_full_disk_leaves_nothing_half_written(made, plan, clips, monkeypatch)
 
 def test_two_makings_of_one_corpus_are_refused(made, plan, clips):
     with (
-        making._held(made),
+        held(made),
         pytest.raises(CorpusError, match="is being made by another process"),
     ):
         make_corpus(replace(plan, out=made), clips, Nobody())
@@ -196,11 +197,13 @@ def test_the_command_makes_prints_and_checks(films, checkpoint, tmp_path, capsys
     first = sorted(films.glob("*.mp4"))[0]
     table.write_text(f"path,identity\n{os.path.relpath(first, tmp_path)},Ann\n")
     make = ["corpus", "make", str(table), "--out", str(out), "--checkpoint", str(checkpoint)]
-    assert run([*make, "--window", "0.7", "--step", "0.2", "--crop", "head"]) == 0
+    asked = ["--window", "0.7", "--step", "0.2", "--crop", "head", "--held-out", "0.01"]
+    assert run([*make, *asked]) == 0
     told = capsys.readouterr().out
     assert "| Ann | 1 | 1 |" in told and "crop head" in told
     described = json.loads((out / "corpus.json").read_text())
     assert (described["settings"]["frames"], described["settings"]["step"]) == (17, 5)
+    assert described["settings"]["held_out"] == 0.01
     assert run(["corpus", "check", str(out)]) == 0
     assert "are whole" in capsys.readouterr().out
     shard = next(out.rglob("*.safetensors"))

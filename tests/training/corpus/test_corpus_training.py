@@ -1,19 +1,23 @@
 """A corpus as the source of a training."""
 
 import math
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
-from likeness.cli.loop.learning import moving, source_of
+from likeness.cli.loop.learning import moving, run_record, source_of
 from likeness.model import Generator
 from likeness.store.errors import LikenessError
+from likeness.store.runs import RunFolder
 from likeness.training.corpus.reading import Corpus
 from likeness.training.corpus.settings import CorpusError
 from likeness.training.learner import Learner
 from likeness.training.movement import MovementShares
 from likeness.training.stages import Stage
+from likeness.training.trainer import Trainer, TrainingRecipe
 from likeness.training.windows import BatchMaker
 
 
@@ -86,3 +90,39 @@ def test_takes_bring_movement_and_older_ones_are_refused(generator, talking):
     older = BatchMaker(replace(talking, movement=None), generator)
     with pytest.raises(LikenessError, match="these takes have no movement"):
         moving(generator, older, 2, seed=0)
+
+
+def test_a_damaged_shard_stops_a_run_which_goes_on_when_it_is_mended(made, checkpoint, tmp_path):
+    folder = Path(shutil.copytree(made, tmp_path / "corpus"))
+    stage = Stage(steps=6, batch=4, save_every=1, reference_frames=(5,), warmup=0, decay=0)
+    recipe = TrainingRecipe(stages={"one": stage})
+    shards = {path: path.read_bytes() for path in folder.rglob("*.safetensors")}
+
+    def train(to: str, damaged: int | None = None) -> str:
+        generator = Generator.load(checkpoint)
+        source = Corpus.open(folder, generator)
+        run = RunFolder.open_or_create(tmp_path / to, run_record(source, recipe, to, "base"))
+
+        def spoil(done: int, total: int, note: str) -> None:
+            if done == damaged:
+                for path, whole in shards.items():
+                    path.unlink()  # files that are open keep what they were
+                    path.write_bytes(whole[: len(whole) // 2])
+                source._shards._open.clear()
+
+        Trainer(generator=generator, source=source, recipe=recipe, run=run).train(spoil)
+        return generator.hash
+
+    with pytest.raises(CorpusError, match=r"shard .* is damaged .*run `likeness corpus make` ag"):
+        train("cut", damaged=2)
+    status = RunFolder.open(tmp_path / "cut").status
+    assert status.state == "failed" and status.step in {2, 3} and "is damaged" in status.message
+    for path, whole in shards.items():
+        path.write_bytes(whole)
+    assert train("cut") == train("whole")
+
+
+def test_takes_of_one_person_are_refused(generator, talking, tmp_path):
+    talking.first(1).save(tmp_path)
+    with pytest.raises(LikenessError, match="takes of 1 person, and identity can't be learnt from"):
+        source_of(tmp_path, generator, [])
