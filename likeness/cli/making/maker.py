@@ -24,7 +24,7 @@ from likeness.model.sampling.joint import sample_clip
 from likeness.rewards.sets import RewardSet
 from likeness.store.errors import LikenessError
 from likeness.store.marks.signing import Identity, identity
-from likeness.store.media import Film
+from likeness.store.media import Reel
 from likeness.store.progress import Progress, silent
 
 State = Literal["made", "kept", "failed", "busy"]
@@ -198,7 +198,7 @@ class Maker:
             **self._facts,
             "notes": list(one.notes),
         }
-        film = Film(
+        film = Reel(
             blocks=blocks,
             fps=self._generator.config.fps,
             audio=one.speech,
