@@ -5,17 +5,19 @@ window fewer than there could be, zero vectors as padding, unnormalised embeddin
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from scipy.ndimage import median_filter
 
-from likeness.rewards.base import Subject, missing, scored
+from likeness.rewards.base import Detail, Subject, missing, scored
 from likeness.rewards.cache import ClipCache
 from likeness.rewards.faces import FaceFinder, FaceTrack, interpolate
 from likeness.rewards.mfcc import mfcc
+from likeness.rewards.offsets import SyncResult, sync_distances, sync_result
+from likeness.rewards.speaker import find_speaker
 from likeness.rewards.syncnet import (
     MFCC_PER_FRAME,
     MFCC_WINDOW,
@@ -23,75 +25,19 @@ from likeness.rewards.syncnet import (
     CropShape,
     SyncEmbedder,
 )
-from likeness.store.clip import Clip
+from likeness.rewards.tracks import nobody
+from likeness.store.clip import Footage
 from likeness.store.progress import Progress, silent
 from likeness.store.records import Score
 
 FPS = 25.0
 RATE = 16_000
 SAMPLES_PER_FRAME = 640
-EPSILON = 1e-6
 INT16 = 32768
 OUTSIDE = 110
 SMOOTHING = 13
 SILENCE = 1e-3
-
-
-@dataclass(frozen=True, kw_only=True)
-class SyncResult:
-    """What SyncNet says of a clip.
-
-    Attributes:
-        confidence: Sync-C, median of the mean distances less their least; higher is better.
-        distance: Sync-D, the least mean distance; lower is better.
-        offset: frames by which the sound comes before the lips at the best match, vshift less
-            the column of the least distance. At +-vshift with a tiny confidence it means that
-            there is no peak.
-        valid_confidence: Sync-C without the padding, which biases short clips.
-        valid_distance: Sync-D without the padding.
-
-    """
-
-    confidence: float
-    distance: float
-    offset: int
-    valid_confidence: float
-    valid_distance: float
-
-
-def sync_distances(lips: np.ndarray, sound: np.ndarray, vshift: int) -> np.ndarray:
-    """Distances of each window of lips to the sounds around it.
-
-    Args:
-        lips: (N, D).
-        sound: (N, D), padded by vshift zero vectors on both sides.
-        vshift: offsets to both sides.
-
-    Returns:
-        (N, 2 vshift + 1) float64 L2 norms of the difference + 1e-6; column vshift is no offset.
-
-    """
-    padded = np.pad(sound.astype(np.float64), ((vshift, vshift), (0, 0)))
-    around = np.lib.stride_tricks.sliding_window_view(padded, 2 * vshift + 1, axis=0)
-    difference = lips.astype(np.float64)[:, :, None] - around + EPSILON  # (N, D, 2 vshift + 1)
-    return np.sqrt((difference**2).sum(axis=1))
-
-
-def sync_result(distances: np.ndarray) -> SyncResult:
-    """Read Sync-C, Sync-D and the offset off (N, 2 vshift + 1) distances."""
-    windows, columns = distances.shape
-    vshift = columns // 2
-    mean = distances.mean(axis=0)
-    at = np.arange(windows)[:, None] + np.arange(columns)[None] - vshift
-    valid = (at >= 0) & (at < windows)
-    valid_mean = np.where(valid, distances, 0).sum(axis=0) / valid.sum(axis=0)
-    return SyncResult(
-        confidence=float(np.median(mean) - mean.min()),
-        distance=float(mean.min()),
-        offset=vshift - int(mean.argmin()),
-        valid_confidence=float(np.median(valid_mean) - valid_mean.min()),
-        valid_distance=float(valid_mean.min()),
-    )
+BATCH_BYTES = 64 * 2**20
 
 
 def sound_windows(audio: np.ndarray, frames: int) -> np.ndarray:
@@ -111,7 +57,7 @@ def sound_windows(audio: np.ndarray, frames: int) -> np.ndarray:
     return views[::MFCC_PER_FRAME].astype(np.float32)
 
 
-def window_count(clip: Clip) -> int:
+def window_count(clip: Footage) -> int:
     """Windows that are compared: frames heard and seen, less 5."""
     return max(0, min(len(clip), len(clip.audio) // SAMPLES_PER_FRAME) - 5)
 
@@ -155,13 +101,18 @@ def crop_track(frames: np.ndarray, track: FaceTrack, shape: CropShape, size: int
         (T, size, size, 3) uint8; 110 beyond the frame.
 
     """
+    return cut_out(frames, track_matrices(interpolate(track), shape, size), size)
+
+
+def cut_out(frames: np.ndarray, matrices: np.ndarray, size: int) -> np.ndarray:
+    """Cut (T, H, W, 3) by (T, 2, 3) from frame to crop: (T, size, size, 3), 110 beyond."""
     crops = np.empty((len(frames), size, size, 3), dtype=np.uint8)
-    matrices = track_matrices(interpolate(track), shape, size)
-    for t, frame in enumerate(frames):
-        crops[t] = cv2.warpAffine(
+    for frame, matrix, crop in zip(frames, matrices, crops, strict=True):
+        cv2.warpAffine(
             frame,
-            matrices[t],
+            matrix,
             (size, size),
+            dst=crop,
             flags=cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_CONSTANT,
             borderValue=(OUTSIDE, OUTSIDE, OUTSIDE),
@@ -169,8 +120,28 @@ def crop_track(frames: np.ndarray, track: FaceTrack, shape: CropShape, size: int
     return crops
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Heard:
+    """What was found of a clip.
+
+    Attributes:
+        result: what SyncNet says; None with a complaint.
+        complaint: why there is none, or None.
+        track: number of the face that was looked at, 0 the largest.
+        people: faces at once in most frames.
+
+    """
+
+    result: SyncResult | None
+    complaint: str | None
+    track: int
+    people: int
+
+
 class LipSyncReward:
-    """Sync-C, Sync-D and offset of a clip's own sound.
+    """Sync-C, Sync-D and offset of a clip's own sound, and the first two without padding.
+
+    Of several people, the one whose mouth follows the sound is looked at.
 
     Args:
         faces: finds the face of each frame.
@@ -178,31 +149,50 @@ class LipSyncReward:
 
     """
 
-    names = ("sync_c", "sync_d", "sync_offset")
-    version = "syncnet-1"
+    names = ("sync_c", "sync_d", "sync_offset", "sync_c_valid", "sync_d_valid")
+    version = "syncnet-2"
 
     def __init__(self, faces: FaceFinder, embedder: SyncEmbedder) -> None:
         self.faces = faces
         self.embedder = embedder
         self.weights = f"{faces.detector.hash}+{embedder.hash}"
-        self.results = ClipCache(self._results)
+        self.results: ClipCache[Footage, Heard] = ClipCache(self._results)
 
     def score(self, subjects: Sequence[Subject], progress: Progress = silent) -> list[Score]:
         """Score each clip alone; reference and target are not looked at."""
         progress(0, len(subjects), "lip sync")
         scores = []
-        for subject, result in zip(subjects, self.results([s.clip for s in subjects]), strict=True):
-            if isinstance(result, str):
-                scores += [missing(self, subject, name, result) for name in self.names]
-                continue
-            values = (result.confidence, result.distance, result.offset)
-            scores += [scored(self, subject, n, v) for n, v in zip(self.names, values, strict=True)]
+        for subject, heard in zip(subjects, self.results([s.clip for s in subjects]), strict=True):
+            scores += self._scores(subject, heard)
         progress(len(subjects), len(subjects), "lip sync")
         return scores
 
-    def complaint(self, clip: Clip, track: FaceTrack) -> str | None:
+    def detail(self, subject: Subject) -> Detail:
+        """Look closer at one clip.
+
+        Values: `sync_track` (which face was looked at, 0 the largest), `people` at once in most
+        frames, `sync_windows`, and `sync_limit`, the Sync-C that chance reaches. Curve:
+        `sync_confidence`, at the middle frame of each window.
+        """
+        heard = self.results([subject.clip])[0]
+        values = {"sync_track": float(heard.track), "people": float(heard.people)}
+        if heard.result is None:
+            return Detail(values=values)
+        curve = np.full(len(subject.clip), np.nan)
+        confidence = heard.result.curve
+        curve[WINDOW // 2 : WINDOW // 2 + len(confidence)] = confidence
+        values |= {"sync_windows": float(len(confidence)), "sync_limit": heard.result.limit}
+        return Detail(values=values, curves={"sync_confidence": curve})
+
+    def complaint(self, clip: Footage, track: FaceTrack) -> str | None:
         """Say why a clip has no lip sync, or None."""
-        least = self.embedder.config.vshift + 1
+        return self._unheard(clip) or track.complaint(self._least)
+
+    @property
+    def _least(self) -> int:
+        return self.embedder.config.vshift + 1
+
+    def _unheard(self, clip: Footage) -> str | None:
         if clip.fps != FPS:
             return f"{clip.fps:g} frames a second, {FPS:g} needed: decode with fps=25"
         if clip.sample_rate != RATE:
@@ -211,36 +201,98 @@ class LipSyncReward:
             return "no sound"
         if np.sqrt(np.mean(clip.audio.astype(np.float64) ** 2)) < SILENCE:
             return "silent: its sound stays below -60 dB"
-        if window_count(clip) < least:
-            return f"too short: {window_count(clip)} windows of picture and sound, {least} needed"
-        return track.complaint(least)
+        windows = window_count(clip)
+        if windows < self._least:
+            return f"too short: {windows} windows of picture and sound, {self._least} needed"
+        return None
 
-    def _results(self, clips: list[Clip]) -> list[SyncResult | str]:
-        tracks = self.faces.tracks(clips)
-        results: list[SyncResult | str | None] = [
-            self.complaint(clip, track) for clip, track in zip(clips, tracks, strict=True)
+    def _scores(self, subject: Subject, heard: Heard) -> list[Score]:
+        found = heard.result
+        if found is None:
+            reason = heard.complaint or ""
+            return [missing(self, subject, name, reason) for name in self.names]
+        values = {
+            "sync_c": found.confidence,
+            "sync_d": found.distance,
+            "sync_offset": found.offset,
+            "sync_c_valid": found.valid_confidence,
+            "sync_d_valid": found.valid_distance,
+        }
+        scores = [scored(self, subject, name, values[name]) for name in self.names]
+        if reason := found.complaint(self.embedder.config.vshift):
+            at = self.names.index("sync_offset")
+            scores[at] = missing(self, subject, "sync_offset", reason)
+        return scores
+
+    def _results(self, clips: list[Footage]) -> list[Heard]:
+        chosen = [
+            self._choose(clip, tracks)
+            for clip, tracks in zip(clips, self.faces.all_tracks(clips), strict=True)
         ]
         alike: dict[int, list[int]] = defaultdict(list)
-        for i, complaint in enumerate(results):
-            if complaint is None:
+        for i, (heard, _) in enumerate(chosen):
+            if heard.complaint is None:
                 alike[window_count(clips[i])].append(i)
+        results: dict[int, SyncResult] = {}
         for indices in alike.values():
-            distances = self._distances([clips[i] for i in indices], [tracks[i] for i in indices])
-            for i, rows in zip(indices, distances, strict=True):
-                results[i] = sync_result(rows)
-        return [result for result in results if result is not None]
+            distances = self._distances([(clips[i], chosen[i][1]) for i in indices])
+            results |= {i: sync_result(d) for i, d in zip(indices, distances, strict=True)}
+        return [replace(heard, result=results.get(i)) for i, (heard, _) in enumerate(chosen)]
 
-    def _distances(self, clips: list[Clip], tracks: list[FaceTrack]) -> list[np.ndarray]:
-        """Compare clips of one length."""
-        config, windows = self.embedder.config, window_count(clips[0])
-        seen = windows + WINDOW - 1
-        crops = np.stack(
-            [
-                crop_track(clip.frames, track, config.shape, config.crop)[:seen]
-                for clip, track in zip(clips, tracks, strict=True)
-            ]
-        )
-        lips = self.embedder.lips(crops)
-        heard = np.concatenate([sound_windows(clip.audio, windows) for clip in clips])
-        sound = self.embedder.sound(heard).reshape(len(clips), windows, -1)
-        return [sync_distances(v, a, config.vshift) for v, a in zip(lips, sound, strict=True)]
+    def _choose(self, clip: Footage, tracks: list[FaceTrack]) -> tuple[Heard, FaceTrack]:
+        """Take the main face, or the one that is heard where there are several."""
+        main = tracks[0] if tracks else nobody(len(clip))
+        people = int(np.median(main.people))
+        complaint = self.complaint(clip, main)
+        heard = Heard(result=None, complaint=complaint, track=0, people=people)
+        if complaint is None or self._unheard(clip) or _alone(main).complaint(self._least):
+            return heard, main
+        several = {k: t for k, t in enumerate(tracks) if not _alone(t).complaint(self._least)}
+        speaker = find_speaker(clip, list(several.values()))
+        if speaker.track is None:
+            return replace(heard, complaint=f"{complaint}; {speaker.reason}"), main
+        track = list(several)[speaker.track]
+        return replace(heard, complaint=None, track=track), tracks[track]
+
+    def _distances(self, chosen: Sequence[tuple[Footage, FaceTrack]]) -> Iterator[np.ndarray]:
+        """Compare clips of one number of windows: many short ones together, a long one alone."""
+        windows = window_count(chosen[0][0])
+        each = 3 * self.embedder.config.crop**2 * (windows + WINDOW - 1)
+        together = max(1, BATCH_BYTES // each)
+        for start in range(0, len(chosen), together):
+            group = chosen[start : start + together]
+            heard = np.concatenate([sound_windows(clip.audio, windows) for clip, _ in group])
+            sound = self.embedder.sound(heard).reshape(len(group), windows, -1)
+            lips = self._lips_of_all(group) if each <= BATCH_BYTES else self._lips_of_one(*group[0])
+            for v, a in zip(lips, sound, strict=True):
+                yield sync_distances(v, a, self.embedder.config.vshift)
+
+    def _lips_of_all(self, group: Sequence[tuple[Footage, FaceTrack]]) -> np.ndarray:
+        crops = [np.concatenate(list(self._crops(clip, track))) for clip, track in group]
+        return self.embedder.lips(np.stack(crops))
+
+    def _lips_of_one(self, clip: Footage, track: FaceTrack) -> np.ndarray:
+        """Embed piece by piece, each with the last 4 frames of the one before."""
+        rows, before = [], None
+        for piece in self._crops(clip, track):
+            crops = piece if before is None else np.concatenate([before, piece])
+            if len(crops) >= WINDOW:
+                rows.append(self.embedder.lips(crops[None])[0])
+            before = crops[-(WINDOW - 1) :]
+        return np.concatenate(rows)[None]
+
+    def _crops(self, clip: Footage, track: FaceTrack) -> Iterator[np.ndarray]:
+        """Cut out the frames that are compared, piece by piece."""
+        config = self.embedder.config
+        matrices = track_matrices(interpolate(track), config.shape, config.crop)
+        left, start = window_count(clip) + WINDOW - 1, 0
+        for piece in clip.pieces():
+            if start >= left:
+                return
+            used = piece[: left - start]
+            yield cut_out(used, matrices[start : start + len(used)], config.crop)
+            start += len(used)
+
+
+def _alone(track: FaceTrack) -> FaceTrack:
+    return replace(track, people=np.minimum(track.people, 1))

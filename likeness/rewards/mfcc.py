@@ -16,6 +16,7 @@ FILTERS = 26
 FFT = 512
 PRE_EMPHASIS = 0.97
 LIFTER = 22
+BLOCK = 4096
 
 _TINY = float(np.finfo(float).eps)
 
@@ -33,6 +34,12 @@ def mfcc(samples: np.ndarray, rate: int = 16_000) -> np.ndarray:
 
     """
     frames = _frames(_pre_emphasise(samples), rate)
+    # in blocks, so that a long film's spectra are not all in memory
+    blocks = [frames[start : start + BLOCK] for start in range(0, len(frames), BLOCK)]
+    return np.concatenate([_coefficients(block, rate) for block in blocks])
+
+
+def _coefficients(frames: np.ndarray, rate: int) -> np.ndarray:
     power = np.abs(np.fft.rfft(frames, FFT)) ** 2 / FFT
     energy = power.sum(axis=1)
     bands = power @ mel_filters(rate).T

@@ -53,9 +53,7 @@ def embed(sittings: Sequence[Sitting], recogniser: Recogniser) -> list[list[np.n
     target = template(recogniser.size, recogniser.zoom)
     rows: list[np.ndarray] = []
     owners: list[tuple[int, int]] = []
-    waiting: list[np.ndarray] = [
-        np.zeros((0, recogniser.size, recogniser.size, 3), dtype=np.uint8)
-    ]
+    waiting: list[np.ndarray] = [np.zeros((0, recogniser.size, recogniser.size, 3), dtype=np.uint8)]
     for s, sitting in enumerate(sittings):
         start = 0
         for piece in sitting.clip.pieces() if sitting.tracks else ():

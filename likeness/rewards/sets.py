@@ -18,7 +18,7 @@ from likeness.rewards.text import TextReward
 from likeness.rewards.thresholds import stored
 from likeness.store.progress import Progress, silent
 from likeness.store.records import Score
-from likeness.store.weights import WeightsError, find, packaged
+from likeness.store.weights import WeightsError, find, packaged, weights_folder
 
 World = Literal["testbed", "real"]
 
@@ -38,6 +38,12 @@ def _identity(faces: FaceFinder, recogniser: Recogniser) -> IdentityReward:
     return IdentityReward(faces, recogniser, threshold=stored(recogniser.hash))
 
 
+def _syncnet() -> Path:
+    """Find the published SyncNet, the safe format first."""
+    safe = weights_folder() / "syncnet_v2.safetensors"
+    return safe if safe.is_file() else find("syncnet")
+
+
 REWARDS: Mapping[World, Mapping[str, Builder]] = {
     "testbed": {
         "identity": lambda faces: _identity(faces, TestbedRecogniser(own_weights("recogniser"))),
@@ -50,7 +56,7 @@ REWARDS: Mapping[World, Mapping[str, Builder]] = {
     },
     "real": {
         "identity": lambda faces: _identity(faces, preferred(RECOGNISERS)),
-        "lipsync": lambda faces: LipSyncReward(faces, SyncEmbedder.published(find("syncnet"))),
+        "lipsync": lambda faces: LipSyncReward(faces, SyncEmbedder.published(_syncnet())),
         "motion": lambda faces: MotionReward(
             faces, OpenSeeFaceLandmarker(find("openseeface_landmarks")), RECORDED
         ),
@@ -98,9 +104,7 @@ class RewardSet:
 
         """
         detector = (
-            TestbedDetector(own_weights("detector"))
-            if world == "testbed"
-            else preferred(DETECTORS)
+            TestbedDetector(own_weights("detector")) if world == "testbed" else preferred(DETECTORS)
         )
         faces = FaceFinder(detector)
         built = []

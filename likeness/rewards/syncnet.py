@@ -1,9 +1,12 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from likeness.rewards.packed import unpack
@@ -164,7 +167,7 @@ class SyncEmbedder:
 
     @classmethod
     def published(cls, path: Path, config: SyncNetConfig | None = None) -> "SyncEmbedder":
-        """Load the weights of the reference implementation (syncnet_v2.model).
+        """Load the weights of the reference implementation: syncnet_v2.model, or as safetensors.
 
         Raises:
             SyncNetError: the file's tensors are not those of the network.
@@ -172,8 +175,12 @@ class SyncEmbedder:
         """
         net = SyncNet(config or SyncNetConfig())
         try:
-            net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-        except RuntimeError as error:
+            net.load_state_dict(
+                load_file(path)
+                if path.suffix == ".safetensors"
+                else torch.load(path, map_location="cpu", weights_only=True)
+            )
+        except (RuntimeError, SafetensorError, UnpicklingError) as error:
             raise SyncNetError(
                 f"{path}: not SyncNet's weights ({error}); get syncnet_v2.model again"
             ) from error

@@ -3,6 +3,7 @@ import math
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from skimage.transform import SimilarityTransform
 
 from likeness.rewards.align import TEMPLATE_112, apply, crop_faces, invert, template, umeyama
 
@@ -65,3 +66,11 @@ def test_crop_puts_points_on_the_template() -> None:
 def test_template_zoom_keeps_the_middle() -> None:
     np.testing.assert_allclose(template(112), TEMPLATE_112)
     np.testing.assert_allclose(template(48, 0.5) - 24, (template(48) - 24) / 2)
+
+
+def test_equals_scikit_image() -> None:
+    rng = np.random.default_rng(4)
+    source, target = rng.normal(50, 20, (2, 20, 5, 2))
+    for ours, a, b in zip(umeyama(source, target), source, target, strict=True):
+        theirs = SimilarityTransform.from_estimate(a, b)
+        np.testing.assert_allclose(ours, theirs.params[:2], atol=1e-9)

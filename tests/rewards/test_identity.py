@@ -231,9 +231,7 @@ def test_says_whether_it_is_the_same_person() -> None:
 
 def test_a_threshold_of_another_recogniser_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ThresholdError, match="is of recogniser other, not of brightness"):
-        IdentityReward(
-            FaceFinder(ScriptedDetector()), Brightness(), threshold=a_threshold("other")
-        )
+        IdentityReward(FaceFinder(ScriptedDetector()), Brightness(), threshold=a_threshold("other"))
     assert stored("brightness", tmp_path) is None
     path = keep(a_threshold("other"), tmp_path)
     assert stored("other", tmp_path) == a_threshold("other")

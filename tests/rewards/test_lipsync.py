@@ -1,89 +1,27 @@
-import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import python_speech_features
 import torch
+from safetensors.torch import save_file
 
-from likeness.rewards.faces import FaceTrack
+from likeness.rewards import lipsync
+from likeness.rewards.base import Subject
+from likeness.rewards.detectors import TestbedDetector
+from likeness.rewards.faces import FaceFinder, FaceTrack
 from likeness.rewards.lipsync import (
     SAMPLES_PER_FRAME,
+    LipSyncReward,
     crop_track,
     sound_windows,
-    sync_distances,
-    sync_result,
     window_count,
 )
 from likeness.rewards.mfcc import mfcc
+from likeness.rewards.sets import own_weights
 from likeness.rewards.syncnet import CropShape, SyncEmbedder, SyncNet, SyncNetConfig, SyncNetError
 from likeness.store.clip import Clip
-
-
-def naive_distances(lips: np.ndarray, sound: np.ndarray, vshift: int) -> np.ndarray:
-    """The reference implementation's loop, zero vectors beyond the ends."""
-    windows, dimensions = lips.shape
-    rows = []
-    for i in range(windows):
-        row = []
-        for k in range(2 * vshift + 1):
-            j = i + k - vshift
-            other = sound[j] if 0 <= j < windows else np.zeros(dimensions)
-            row.append(
-                math.sqrt(sum((lips[i, d] - other[d] + 1e-6) ** 2 for d in range(dimensions)))
-            )
-        rows.append(row)
-    return np.array(rows)
-
-
-@pytest.fixture
-def embeddings() -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(0)
-    return rng.normal(size=(12, 6)), rng.normal(size=(12, 6))
-
-
-def test_distances_equal_the_loop(embeddings: tuple[np.ndarray, np.ndarray]) -> None:
-    for vshift in (1, 5, 15):
-        np.testing.assert_allclose(
-            sync_distances(*embeddings, vshift), naive_distances(*embeddings, vshift), rtol=1e-12
-        )
-
-
-def test_distances_equal_torch(embeddings: tuple[np.ndarray, np.ndarray]) -> None:
-    lips, sound = map(torch.from_numpy, embeddings)
-    padded = torch.nn.functional.pad(sound, (0, 0, 4, 4))
-    rows = [
-        torch.nn.functional.pairwise_distance(lips[[i]].repeat(9, 1), padded[i : i + 9])
-        for i in range(len(lips))
-    ]
-    np.testing.assert_allclose(
-        sync_distances(*embeddings, 4), torch.stack(rows).numpy(), rtol=1e-12
-    )
-
-
-def test_reads_confidence_distance_and_offset() -> None:
-    distances = np.tile([9.0, 8, 3, 7, 10], (4, 1))
-    result = sync_result(distances)
-    assert result.distance == 3
-    assert result.confidence == 8 - 3
-    assert result.offset == 0
-    assert sync_result(distances[:, [2, 0, 1, 3, 4]]).offset == 2
-
-
-@pytest.mark.parametrize("late", [-3, 0, 2])
-def test_offset_is_negative_for_late_sound(late: int) -> None:
-    source = np.random.default_rng(0).normal(size=(60, 16))
-    lips = source[10:50]
-    sound = source[10 - late : 50 - late]  # what is seen at t is heard at t + late
-    result = sync_result(sync_distances(lips, sound, 5))
-    assert result.offset == -late
-    assert result.distance < 2
-
-
-def test_valid_only_leaves_the_padding_out() -> None:
-    lips = np.full((6, 2), 3.0)
-    result = sync_result(sync_distances(lips, np.full((6, 2), 10.0), 3))
-    assert result.distance < result.valid_distance
-    assert result.valid_distance == pytest.approx(math.hypot(7, 7), rel=1e-5)
-    assert result.valid_confidence == pytest.approx(0, abs=1e-9)
+from likeness.testbed.cast import cast, take_of
 
 
 def test_sound_windows_start_every_fourth_row() -> None:
@@ -171,3 +109,97 @@ def test_settings_survive_the_file() -> None:
     assert SyncNetConfig.from_settings(config.to_settings()) == config
     with pytest.raises(SyncNetError, match="vshift must be positive, got 0"):
         SyncNetConfig(vshift=0)
+
+
+SMALL = SyncNetConfig(
+    crop=40, lip=(4, 8, 8), audio=(4, 8, 8, 8, 8), embedding=8, second_stride=1, last_kernel=1
+)
+
+
+def test_weights_in_every_format_give_the_same_numbers(tmp_path) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        state = SyncNet(SMALL).state_dict()
+    old = {name: t for name, t in state.items() if "num_batches_tracked" not in name}
+    torch.save(state, tmp_path / "zip.model")
+    torch.save(old, tmp_path / "old.model", _use_new_zipfile_serialization=False)
+    save_file(old, tmp_path / "safe.safetensors")
+    rng = np.random.default_rng(0)
+    heard = rng.normal(size=(3, 13, 20)).astype(np.float32)
+    seen = rng.integers(0, 255, (1, 7, 40, 40, 3), dtype=np.uint8)
+    first, *others = (
+        SyncEmbedder.published(tmp_path / name, SMALL)
+        for name in ("zip.model", "old.model", "safe.safetensors")
+    )
+    for other in others:
+        np.testing.assert_array_equal(first.sound(heard), other.sound(heard))
+        np.testing.assert_array_equal(first.lips(seen), other.lips(seen))
+    (tmp_path / "torn.safetensors").write_bytes(b"torn")
+    with pytest.raises(SyncNetError, match="not SyncNet's weights"):
+        SyncEmbedder.published(tmp_path / "torn.safetensors", SMALL)
+
+
+@pytest.fixture(scope="module")
+def reward() -> LipSyncReward:
+    return LipSyncReward(
+        FaceFinder(TestbedDetector(own_weights("detector"))),
+        SyncEmbedder.packed(own_weights("syncnet")),
+    )
+
+
+@pytest.fixture(scope="module")
+def talk() -> Clip:
+    return take_of(cast("spare", 1)[0], 0, 1.2).clip
+
+
+def test_scores_equal_windows_one_by_one(reward: LipSyncReward, talk: Clip) -> None:
+    """Score as the reference implementation does: a window of pictures and of sound at a time."""
+    net, vshift = reward.embedder.net, reward.embedder.config.vshift
+    track = reward.faces.tracks([talk])[0]
+    crops = crop_track(talk.frames, track, net.config.shape, net.config.crop)
+    sound = (talk.audio * 32768.0).astype(np.float64)
+    rows = python_speech_features.mfcc(sound, 16_000)
+    lips, sounds = [], []
+    with torch.inference_mode():
+        for start in range(len(talk) - 5):
+            pictures = np.stack([crops[start + k][..., ::-1] for k in range(5)])
+            lips.append(net.lips(torch.from_numpy(pictures).permute(3, 0, 1, 2)[None].float())[0])
+            window = torch.from_numpy(rows[4 * start : 4 * start + 20].T.copy()).float()
+            sounds.append(net.sound(window[None, None]))
+    zero = torch.zeros_like(sounds[0])
+    padded = torch.cat([zero] * vshift + sounds + [zero] * vshift)
+    distances = torch.stack(
+        [
+            torch.nn.functional.pairwise_distance(
+                row.repeat(2 * vshift + 1, 1), padded[i : i + 2 * vshift + 1]
+            )
+            for i, row in enumerate(lips)
+        ]
+    )
+    mean = distances.mean(dim=0)
+    scores = {s.reward: s.value for s in reward.score([Subject(clip=talk)])}
+    assert tuple(scores) == reward.names
+    assert scores["sync_d"] == pytest.approx(float(mean.min()), abs=1e-4)
+    assert scores["sync_c"] == pytest.approx(float(mean.median() - mean.min()), abs=1e-4)
+    assert scores["sync_offset"] == vshift - int(mean.argmin())
+    detail = reward.detail(Subject(clip=talk))
+    curve = detail.curves["sync_confidence"]
+    assert np.isnan(curve[:2]).all()
+    assert np.isnan(curve[-3:]).all()
+    each = (mean.median() - distances[:, mean.argmin()]).numpy()
+    middle = len(each) // 2
+    assert curve[2 + middle] == pytest.approx(np.median(each[middle - 4 : middle + 5]), abs=1e-4)
+    assert detail.values["sync_windows"] == len(talk) - 5
+
+
+def test_a_long_clip_in_pieces_scores_as_in_one(
+    reward: LipSyncReward, talk: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = replace(
+        talk, frames=np.concatenate([talk.frames] * 5), audio=np.concatenate([talk.audio] * 5)
+    )
+    whole = reward.score([Subject(clip=long)])
+    monkeypatch.setattr(lipsync, "BATCH_BYTES", 1)
+    fresh = LipSyncReward(reward.faces, reward.embedder)
+    for a, b in zip(whole, fresh.score([Subject(clip=long)]), strict=True):
+        assert a.value == pytest.approx(b.value, abs=1e-5)

@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+import python_speech_features
 
 from likeness.rewards.mfcc import mel_filters, mfcc
 
@@ -79,3 +80,12 @@ def test_coefficient_0_is_the_log_energy_so_the_scale_counts() -> None:
     louder, softer = mfcc(10 * signal), mfcc(signal)
     np.testing.assert_allclose(louder[:, 0] - softer[:, 0], 2 * math.log(10), rtol=1e-9)
     np.testing.assert_allclose(louder[:, 1:], softer[:, 1:], atol=1e-9)
+
+
+def test_equals_python_speech_features() -> None:
+    rng = np.random.default_rng(2)
+    sweep = 8000 * np.sin(np.cumsum(np.linspace(0.05, 2.5, 24_321))) + rng.normal(0, 300, 24_321)
+    for signal in (sweep, rng.normal(0, 3000, 8000), np.round(sweep[:1111])):
+        theirs = python_speech_features.mfcc(signal, RATE)
+        np.testing.assert_allclose(mfcc(signal)[: len(theirs)], theirs, atol=1e-4)
+        assert len(mfcc(signal)) == len(theirs)
