@@ -22,7 +22,12 @@ def say(text: str = "") -> None:
 
 def print_json(value: Any) -> None:
     """Print JSON; NaN becomes null, paths become text."""
-    print(json.dumps(_plain(value), indent=1, ensure_ascii=False, allow_nan=False, default=str))
+    print(to_json(value))
+
+
+def to_json(value: Any) -> str:
+    """Write JSON; NaN becomes null, paths become text."""
+    return json.dumps(_plain(value), indent=1, ensure_ascii=False, allow_nan=False, default=str)
 
 
 def _plain(value: Any) -> Any:

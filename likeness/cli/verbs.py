@@ -60,6 +60,11 @@ VERBS: dict[str, Verb] = {
             help="Score clips for identity, lip sync, motion and quality.",
         ),
         Verb(
+            name="rewards",
+            target="rewards:app",
+            help="Check rewards against known defects; learn one from votes.",
+        ),
+        Verb(
             name="pairs",
             target="pairs:pairs",
             help="Score a workspace's samples and mine preference pairs.",

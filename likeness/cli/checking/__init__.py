@@ -1,0 +1,1 @@
+"""How each reward responds to each known defect."""
