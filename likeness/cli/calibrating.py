@@ -23,6 +23,7 @@ def calibrate(
             help="CSV or Parquet with columns left, right, same (1 or 0), or path, identity.",
         ),
     ] = None,
+    *,
     testbed: Annotated[
         int, typer.Option(help="Take this many drawn people instead of a table.", min=0)
     ] = 0,

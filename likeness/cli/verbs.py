@@ -62,7 +62,7 @@ VERBS: dict[str, Verb] = {
         Verb(
             name="rewards",
             target="rewards:app",
-            help="Check rewards against known defects; learn one from votes.",
+            help="Check and calibrate rewards; learn one from votes.",
         ),
         Verb(
             name="pairs",

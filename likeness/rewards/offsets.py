@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import medfilt
+from scipy.ndimage import median_filter
 from scipy.stats import norm
 
 from likeness.rewards.syncnet import WINDOW
@@ -47,7 +47,7 @@ class SyncResult:
         ends. So an offset at an end, where the distances' rise to one of its sides is not seen,
         counts only with a confidence that chance rarely reaches.
         """
-        if abs(self.offset) < vshift or self.confidence >= self.limit:
+        if abs(self.offset) < vshift or self.confidence > self.limit:
             return None
         return (
             f"no peak: the least distance is at the last offset tried ({self.offset:+d}), with a "
@@ -92,7 +92,9 @@ def sync_result(distances: np.ndarray) -> SyncResult:
         valid_confidence=float(np.median(valid_mean) - valid_mean.min()),
         valid_distance=float(valid_mean.min()),
         limit=_limit(distances),
-        curve=medfilt(np.median(mean) - distances[:, mean.argmin()], SMOOTHING),
+        curve=median_filter(
+            np.median(mean) - distances[:, mean.argmin()], SMOOTHING, mode="constant"
+        ),
     )
 
 

@@ -61,8 +61,7 @@ def find_speaker(clip: Footage, tracks: Sequence[FaceTrack]) -> Speaker:
         return Speaker(track=None, reason=f"people talk in turn ({said}): cut to one speaker")
     best = _ahead(mouths, sound, slice(None))
     if best is None:
-        reason = f"{len(tracks)} faces, and no mouth plainly follows the sound: crop to one person"
-        return Speaker(track=None, reason=reason)
+        return Speaker(track=None, reason="no mouth plainly follows the sound")
     return Speaker(track=best)
 
 

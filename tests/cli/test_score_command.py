@@ -23,11 +23,13 @@ NAMES = [
     "sync_c",
     "sync_d",
     "sync_offset",
+    "sync_c_valid",
+    "sync_d_valid",
     "motion",
     "quality",
     "text",
 ]
-FACES = {"identity_ref", "sync_c", "sync_d", "sync_offset", "motion"}
+FACES = {"identity_ref", *(name for name in NAMES if name.startswith("sync_")), "motion"}
 SECONDS = 1.4
 
 
@@ -116,7 +118,7 @@ def test_the_table_says_why_values_are_missing(films, capsys):
     path = str(films / "silent.mp4")
     assert run(["score", path, "-r", str(films / "person.mp4")]) == 0
     told = capsys.readouterr().out
-    assert f"{path}: no sync_c, sync_d, sync_offset: " in told
+    assert f"{path}: no sync_c, sync_d, sync_offset, sync_c_valid, sync_d_valid: " in told
     assert f"{path}: no identity_target: no target given" in told
 
 
@@ -172,7 +174,7 @@ def test_no_sound_leaves_lip_sync_out(score):
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("faceless.mp4", "no face"), ("two.mp4", "two faces"), ("still.mp4", "too short")],
+    [("faceless.mp4", "no face"), ("still.mp4", "too short")],
 )
 def test_what_shows_no_one_person_has_no_value_but_a_reason(score, name, reason):
     rows = score(name)
@@ -182,6 +184,13 @@ def test_what_shows_no_one_person_has_no_value_but_a_reason(score, name, reason)
     assert reason in rows["identity_ref"]["reason"]
     assert reason in rows["motion"]["reason"]
     assert rows["quality"]["value"] is not None
+
+
+def test_of_two_people_the_references_is_meant(score):
+    rows = score("two.mp4")
+    assert rows["identity_ref"]["value"] > 0.5
+    assert "two faces" in rows["motion"]["reason"]
+    assert rows["sync_c"]["value"] is not None or "two faces" in rows["sync_c"]["reason"]
 
 
 @pytest.mark.parametrize("name", ["faceless.mp4", "two.mp4", "still.mp4"])

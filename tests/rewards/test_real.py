@@ -81,6 +81,23 @@ def test_same_person_is_above_every_different_pair(rewards: RewardSet, media: Pa
     assert min(same) > max(different) + 0.2
 
 
+def test_clips_of_one_person_are_above_08_and_of_two_below_04(
+    rewards: RewardSet, media: Path
+) -> None:
+    identity = rewards.rewards[0]
+    assert isinstance(identity, IdentityReward)
+    films = [paths[0] for paths in PEOPLE.values() if paths[0].endswith(".mp4")]
+    parts: dict[str, list[np.ndarray]] = {}
+    for film in films:
+        whole = look(media / film, 80)
+        portraits = identity.portraits([whole.window(0, 40), whole.window(40, 40)])
+        assert [p.complaint for p in portraits] == [None, None]
+        parts[film] = [p.embeddings for p in portraits]
+    assert min(chamfer(*two).value for two in parts.values()) > 0.8
+    pairs = combinations(parts.values(), 2)
+    assert max(chamfer(a, b).value for one, other in pairs for a in one for b in other) < 0.4
+
+
 def test_two_people_in_a_photo_are_two(rewards: RewardSet, media: Path) -> None:
     track = rewards.faces.tracks([look(media / "images/obama_and_biden.jpg")])[0]
     assert track.people[0] >= 2

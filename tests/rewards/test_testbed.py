@@ -194,8 +194,8 @@ def bad_clips(one: Clip) -> dict[str, tuple[Clip, set[str], str]]:
     """Clips with the rewards that must be missing and a word of the reason."""
     rng = np.random.default_rng(0)
     empty = rng.integers(90, 110, (FRAMES, 64, 64, 3), dtype=np.uint8)
-    visual = {"identity_ref", "identity_target", "sync_c", "sync_d", "sync_offset", "motion"}
-    heard = {"sync_c", "sync_d", "sync_offset"}
+    heard = {"sync_c", "sync_d", "sync_offset", "sync_c_valid", "sync_d_valid"}
+    visual = {"identity_ref", "identity_target", "motion", *heard}
     silence = np.zeros_like(one.audio)
     return {
         "no face": (replace(one, frames=empty), visual, "no face"),
@@ -244,9 +244,20 @@ def test_different_clips_score_differently(
 
 def test_names_order_and_versions(rewards: RewardSet, takes: list[tuple[Take, Take]]) -> None:
     rows = score(rewards, each(takes, 1), takes)
-    names = "identity_ref identity_target sync_c sync_d sync_offset motion quality text"
-    assert [row.reward for row in rows] == names.split()
-    assert list(rewards.versions) == names.split()
+    names = [
+        "identity_ref",
+        "identity_target",
+        "sync_c",
+        "sync_d",
+        "sync_offset",
+        "sync_c_valid",
+        "sync_d_valid",
+        "motion",
+        "quality",
+        "text",
+    ]
+    assert [row.reward for row in rows] == names
+    assert list(rewards.versions) == names
     assert all(len(row.weights) >= 64 for row in rows)
     assert rewards.score([]) == []
 

@@ -11,7 +11,7 @@ from likeness.rewards.base import Subject
 from likeness.store.clip import Clip
 from likeness.testbed.defects import reencode, shift_audio
 
-LOWER = frozenset({"sync_d", "sync_offset"})
+LOWER = frozenset({"sync_d", "sync_d_valid", "sync_offset"})
 """Rewards that are better when they are lower."""
 
 TWO_SIDED = frozenset({"sync_offset"})
