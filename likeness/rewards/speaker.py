@@ -55,10 +55,13 @@ def find_speaker(clip: Footage, tracks: Sequence[FaceTrack]) -> Speaker:
         if (speaking := _ahead(mouths, sound, slice(start, start + TURN))) is not None
     }
     if len(set(turns.values())) > 1:
-        said = ", ".join(
-            f"face {face + 1} from {start / clip.fps:.1f} s" for start, face in turns.items()
-        )
-        return Speaker(track=None, reason=f"people talk in turn ({said}): cut to one speaker")
+        said = [
+            f"face {face + 1} from {start / clip.fps:.1f} s"
+            for start, face in turns.items()
+            if turns.get(start - TURN) != face
+        ]
+        reason = f"people talk in turn ({', '.join(said)}): cut to one speaker"
+        return Speaker(track=None, reason=reason)
     best = _ahead(mouths, sound, slice(None))
     if best is None:
         return Speaker(track=None, reason="no mouth plainly follows the sound")
