@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -130,20 +131,37 @@ def points(trials: Trials, draws: int = DRAWS, seed: int = 0) -> list[Point]:
             f"{genuine} pairs of one person and {impostor} of different people, of "
             f"{trials.people} people: both kinds and 3 people are needed; add clips"
         )
+    rules: dict[str, Callable[[Roc], int]] = {
+        **{f"FAR {far:g}": partial(Roc.at_far, far=far) for far in FARS},
+        "equal error": Roc.at_equal_error,
+    }
+    unsupported = {
+        f"FAR {far:g}": f"{impostor} pairs of different people, "
+        f"{math.ceil(LEAST_ERRORS / far)} needed for FAR {far:g}"
+        for far in FARS
+        if far * impostor < LEAST_ERRORS
+    }
+    told = {rule: place for rule, place in rules.items() if rule not in unsupported}
+    low, high = _intervals(trials, told, draws, np.random.default_rng(seed))
     curve = roc(trials.scores, trials.same)
-    resampled = _resample(trials, draws, np.random.default_rng(seed))
     found = []
-    for far in FARS:
-        rule = f"FAR {far:g}"
-        if far * impostor < LEAST_ERRORS:
-            reason = (
-                f"{impostor} pairs of different people, "
-                f"{math.ceil(LEAST_ERRORS / far)} needed for {rule}"
-            )
-            found.append(Point(rule=rule, reason=reason))
+    for rule in rules:
+        if rule in unsupported:
+            found.append(Point(rule=rule, reason=unsupported[rule]))
             continue
-        found.append(_point(rule, curve, resampled, lambda r, far=far: r.at_far(far)))
-    found.append(_point("equal error", curve, resampled, Roc.at_equal_error))
+        at, row = told[rule](curve), list(told).index(rule)
+        found.append(
+            Point(
+                rule=rule,
+                threshold=float(curve.thresholds[at]),
+                threshold_low=float(low[row, 0]),
+                threshold_high=float(high[row, 0]),
+                far=float(curve.far[at]),
+                tar=float(curve.tar[at]),
+                tar_low=float(low[row, 1]),
+                tar_high=float(high[row, 1]),
+            )
+        )
     return found
 
 
@@ -165,31 +183,24 @@ def decide(trials: Trials, found: list[Point], recogniser: str) -> Threshold:
     )
 
 
-def _point(rule: str, curve: Roc, resampled: list[Roc], place: Callable[[Roc], int]) -> Point:
-    at = place(curve)
-    again = [(r.thresholds[place(r)], r.tar[place(r)]) for r in resampled]
-    low, high = np.quantile(np.array(again), INTERVAL, axis=0)
-    return Point(
-        rule=rule,
-        threshold=float(curve.thresholds[at]),
-        threshold_low=float(low[0]),
-        threshold_high=float(high[0]),
-        far=float(curve.far[at]),
-        tar=float(curve.tar[at]),
-        tar_low=float(low[1]),
-        tar_high=float(high[1]),
-    )
+def _intervals(
+    trials: Trials, rules: dict[str, Callable[[Roc], int]], draws: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw people again: lower and upper ends of threshold and TAR, (rules, 2) each.
 
-
-def _resample(trials: Trials, draws: int, rng: np.random.Generator) -> list[Roc]:
-    """Draw people again; a draw without pairs of both kinds is drawn anew."""
+    A draw without pairs of both kinds is drawn anew.
+    """
     names, places = np.unique(np.concatenate([trials.left, trials.right]), return_inverse=True)
     left, right = places[: len(trials.left)], places[len(trials.left) :]
-    curves: list[Roc] = []
-    while len(curves) < draws:
+    again: list[list[tuple[float, float]]] = []
+    while len(again) < draws:
         times = rng.multinomial(len(names), np.full(len(names), 1 / len(names)))
         weights = np.where(trials.same, times[left], times[left] * times[right]).astype(float)
-        if weights[trials.same].any() and weights[~trials.same].any():
-            counts = weights > 0
-            curves.append(roc(trials.scores[counts], trials.same[counts], weights[counts]))
-    return curves
+        if not (weights[trials.same].any() and weights[~trials.same].any()):
+            continue
+        drawn = weights > 0
+        curve = roc(trials.scores[drawn], trials.same[drawn], weights[drawn])
+        at = [place(curve) for place in rules.values()]
+        again.append([(float(curve.thresholds[k]), float(curve.tar[k])) for k in at])
+    low, high = np.quantile(np.array(again), INTERVAL, axis=0)
+    return low, high

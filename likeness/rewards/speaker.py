@@ -18,6 +18,8 @@ SMOOTHING = 3
 TURN = 50
 LEAST = 20
 CERTAIN = 1.645
+CLOSEST = 0.9
+"""Correlations beyond count as this: Fisher's z would tell 0.98 from 0.99, which means nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,4 +144,4 @@ def _fisher(mouth: np.ndarray, sound: np.ndarray) -> tuple[float, float]:
     if a.std() == 0 or b.std() == 0:
         return 0.0, 1 / np.sqrt(len(a) / 2 - 3)
     r = float(np.corrcoef(a, b)[0, 1])
-    return float(np.arctanh(np.clip(r, -0.999, 0.999))), 1 / np.sqrt(len(a) / 2 - 3)
+    return float(np.arctanh(np.clip(r, -CLOSEST, CLOSEST))), 1 / np.sqrt(len(a) / 2 - 3)
