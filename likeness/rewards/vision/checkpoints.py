@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -12,6 +13,18 @@ from safetensors import SafetensorError
 
 from likeness.store.weights import WeightsError, file_hash
 
+UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    KeyError,
+    RuntimeError,
+    ImportError,
+    SyntaxError,
+    UnpicklingError,
+    SafetensorError,
+)
 MODELS = {".safetensors", ".bin", ".pt", ".pth", ".json", ".txt", ".model", ".py", ".jinja"}
 
 
@@ -79,7 +92,7 @@ def reading(folder: Path, what: str) -> Iterator[None]:
         if str(folder) in str(error):
             raise
         raise CheckpointError(f"{folder}: {error}") from error
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+    except UNREADABLE as error:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise CheckpointError(f"{folder}: can't be read as {what}: {reason}") from error
 

@@ -85,9 +85,8 @@ class VideoReward:
             )
         need_file(root, "config.json")
         with reading(root, "Qwen2-VL"):
-            processor = AutoProcessor.from_pretrained(
-                root, local_files_only=True, padding_side="right"
-            )
+            processor = AutoProcessor.from_pretrained(root, local_files_only=True)
+            processor.tokenizer.padding_side = "right"
             model, info = Qwen2VLForConditionalGeneration.from_pretrained(
                 root, dtype=placement.dtype, local_files_only=True, output_loading_info=True
             )

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import tinies
 
@@ -42,5 +44,5 @@ def test_extras_come_after_the_default_rewards(qwen):
     assert rows[-1].reward == "qalign"
     assert "qalign" in rewards.versions
     worldly = WorldlyRewards(extra=[f"qalign={qwen}"])
-    drawn = Subject(clip=clip.__class__(**{**vars(clip), "origin": "testbed"}))
+    drawn = Subject(clip=replace(clip, origin="testbed"))
     assert worldly.score([drawn])[-1].value == pytest.approx(rows[-1].value)

@@ -62,12 +62,12 @@ def test_score_equals_a_hand_computation(reward, model):
     subject = Subject(clip=clip, prompt="a man talks in a kitchen")
     score = reward.score([subject])[0]
     wanted = [cosine_by_hand(model, clip.frames[t], subject.prompt) for t in (0, 25)]
-    assert score.value == pytest.approx(np.mean(wanted), abs=1e-6)
+    assert score.value == pytest.approx(np.mean(wanted), abs=1e-5)
     assert (score.reward, score.version, len(score.weights)) == ("text", "openclip-1", 64)
     assert isinstance(reward, Detailed)
     line = reward.detail(subject).curves["text"]
     assert np.flatnonzero(np.isfinite(line)).tolist() == [0, 25]
-    assert line[[0, 25]] == pytest.approx(wanted, abs=1e-6)
+    assert line[[0, 25]] == pytest.approx(wanted, abs=1e-5)
 
 
 def test_clip_and_prompt_are_looked_at(reward):
@@ -77,10 +77,10 @@ def test_clip_and_prompt_are_looked_at(reward):
         for prompt in ("a red house", "two people talking at night")
     ]
     together = [score.value for score in reward.score(subjects)]
-    assert len({round(value, 6) for value in together}) == 4
+    assert len({round(value, 4) for value in together}) == 4
     assert all(-1 <= value <= 1 for value in together)
     reward.pictures.forget()
-    assert [reward.score([s])[0].value for s in subjects] == pytest.approx(together, abs=1e-6)
+    assert [reward.score([s])[0].value for s in subjects] == pytest.approx(together, abs=1e-5)
 
 
 def test_no_prompt_is_nan_with_a_reason(reward):
