@@ -1,1 +1,0 @@
-"""A vision-language model that learns from votes which clip people prefer."""
