@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from likeness.cli.loop.building import talking_set
+from likeness.cli.loop.reels import talking_set
 from likeness.model import Generator
 from likeness.store.media import encode
 from likeness.testbed.cast import cast, take_of

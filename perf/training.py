@@ -18,7 +18,7 @@ import torch
 from peft import LoraConfig
 from transformer import best, matrix_peak
 
-from likeness.cli.loop.building import talking_set
+from likeness.cli.loop.reels import talking_set
 from likeness.model import PRESETS, Generator, GeneratorConfig
 from likeness.model.cost.accounting import Sizes, reference_forward, target_forward
 from likeness.model.cost.tokens import Streams

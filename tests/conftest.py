@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from likeness.cli.loop.building import talking_set
+from likeness.cli.loop.reels import talking_set
 from likeness.model import Generator, GeneratorConfig, Request
 from likeness.model.config import TINY
 from likeness.model.encoders.codec import CodecConfig, TinyCodec

@@ -18,7 +18,7 @@ from likeness.store.atomic import write_bytes
 from likeness.store.errors import LikenessError
 
 ModelStudy = Literal["frames", "audio", "selection"]
-Study = ModelStudy | Literal["stages"]
+Study = ModelStudy | Literal["stages", "losses", "movement"]
 STUDIES: tuple[ModelStudy, ...] = get_args(ModelStudy)
 
 FRAMES = (1, 5, 9, 13, 17, 25, 33, 45)  # 1 + 4k, up to the paper's 48
@@ -33,6 +33,8 @@ COLUMNS: Mapping[Study, tuple[str, ...]] = {
     "audio": (*IDENTITY, "sync_c", "sync_d", "offset_within_1"),
     "selection": (*IDENTITY, "sync_c", "text", "leak"),
     "stages": (*IDENTITY, "sync_c", "motion", "quality", "text", "leak"),
+    "movement": ("movement_follow", "manner_rank1", *IDENTITY, "sync_c", "offset_within_1"),
+    "losses": (*IDENTITY, "sync_c", "motion", "quality", "text"),
 }
 
 
@@ -136,7 +138,7 @@ def frames_study(
     board = Board.build(rows, list(dict.fromkeys(pairs)), {})
     grid = Grid(rows)
     trends = [_trend(grid, metric, names, part) for part in (high, counts) for metric in TRENDS]
-    sync = _relative(board, "sync_c", names[high[-1]], names[high[0]])
+    sync = share_of_change(board, "sync_c", names[high[-1]], names[high[0]])
     finding = Finding.of(
         f"identity rises with the reference's frames ({high[0]} to {high[-1]}) at stable sync",
         [*(improves(trend) for trend in trends[: len(IDENTITY)]), unharmed(sync, SYNC_LOSS)],
@@ -166,7 +168,7 @@ def audio_study(
     own, none, foreign = (variant.name for variant in variants)
     pairs = [(own, none), (own, foreign), (foreign, none)]
     board = Board.build(measurements, pairs, {})
-    parts = [improves(_change(board, metric, own, none)) for metric in TRENDS]
+    parts = [improves(change(board, metric, own, none)) for metric in TRENDS]
     return Ablation(
         study="audio",
         title="Sound of the reference (as TAVR's Table 3)",
@@ -193,7 +195,8 @@ def selection_study(
     pairs = [(face.name, frame.name), (touched.name, frame.name), (face.name, touched.name)]
     board = Board.build(measurements, pairs, {})
     parts = [
-        equivalent(_relative(board, metric, face.name, frame.name), KEPT) for metric in IDENTITY
+        equivalent(share_of_change(board, metric, face.name, frame.name), KEPT)
+        for metric in IDENTITY
     ]
     parts.append(fewer("tokens of the reference", face.tokens, frame.tokens))
     return Ablation(
@@ -203,40 +206,6 @@ def selection_study(
         board=board,
         trends=(),
         finding=Finding.of(f"token selection keeps identity within {100 * KEPT:g} %", parts),
-        notes=(*notes, *board.gaps()),
-    )
-
-
-def stages_study(
-    measurements: Iterable[Measurement], variants: Sequence[Variant], notes: Sequence[str] = ()
-) -> Ablation:
-    """Judge Table 2: same-scene training copies, cross-scene training alone knows people less.
-
-    Args:
-        measurements: of every variant.
-        variants: same-scene alone, cross-scene alone, both; then what was added to both.
-        notes: to add.
-
-    """
-    same, cross, both, *more = (variant.name for variant in variants)
-    pairs = [(same, both), (both, cross), (both, same), *((name, both) for name in more)]
-    board = Board.build(measurements, pairs, {})
-    parts = [
-        improves(_change(board, "identity_ref", same, both)),
-        improves(_change(board, "identity_target", both, cross)),
-        improves(_change(board, "text", both, same)),
-    ]
-    claim = (
-        "same-scene training alone copies the reference, cross-scene training alone knows people "
-        "less well, and one after the other fits the scene better than the first"
-    )
-    return Ablation(
-        study="stages",
-        title="Stages of training (as TAVR's Table 2)",
-        variants=tuple(variants),
-        board=board,
-        trends=(),
-        finding=Finding.of(claim, parts),
         notes=(*notes, *board.gaps()),
     )
 
@@ -263,11 +232,13 @@ def _difference(board: Board, metric: str, a: str, b: str) -> Difference:
     return board.difference(metric, a, b) or nothing
 
 
-def _change(board: Board, metric: str, a: str, b: str) -> Change:
+def change(board: Board, metric: str, a: str, b: str) -> Change:
+    """Take how `a` differs from `b` off a board; NaN where the board does not compare them."""
     return Change.of(_difference(board, metric, a, b))
 
 
-def _relative(board: Board, metric: str, a: str, b: str) -> Change:
+def share_of_change(board: Board, metric: str, a: str, b: str) -> Change:
+    """Take the same as a share of `b`'s mean."""
     return Change.relative(board, _difference(board, metric, a, b))
 
 

@@ -113,6 +113,17 @@ def improves(change: Change) -> Part:
     return Part(holds=False, said=f"{said}, {told}")
 
 
+def above(change: Change, floor: float) -> Part:
+    """Ask a mean, given as a change from nothing, to lie above a floor with its whole interval."""
+    said, unknown = _said(change)
+    if unknown:
+        return Part(holds=False, said=unknown)
+    if change.low > floor:
+        return Part(holds=True, said=f"{said}, above {floor:g}")
+    told = "not above" if change.high <= floor else "which does not exclude less than"
+    return Part(holds=False, said=f"{said}, {told} {floor:g}")
+
+
 def unharmed(change: Change, tolerance: float) -> Part:
     """Ask for no loss of more than `tolerance`: the whole interval of the share is above it."""
     said, unknown = _said(change)

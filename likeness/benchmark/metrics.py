@@ -139,6 +139,25 @@ _COLUMNS = (
         caption="Share of the reference's scene in the background behind the person: 0 where the "
         "clip shows the scene that was asked for, 1 where it copies the reference's.",
     ),
+    Metric(
+        name="movement_follow",
+        reward="movement_follow",
+        label="Movement as asked",
+        better="higher",
+        digits=3,
+        caption="Correlation over time of the movement measured in the clip with that asked for, "
+        "mean over head, turn, eyes and mouth.",
+    ),
+    Metric(
+        name="manner_rank1",
+        reward="manner_rank1",
+        label="Manner recognised",
+        better="higher",
+        digits=2,
+        share=True,
+        caption="Share of clips whose way of moving is nearest to that of the person whose manner "
+        "was wanted, among all people of the suite. Chance is one over the number of people.",
+    ),
 )
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _COLUMNS}

@@ -134,6 +134,31 @@ def training(
     _tell(schooling.run(), out, as_json)
 
 
+@ablations.command()
+def movement(
+    *,
+    checkpoint: CheckpointPath,
+    out: Ablated = Path("ablation"),
+    people: People = 24,
+    seconds: Annotated[
+        float, typer.Option(help="Of a clip; a manner hardly shows in one.", min=1.0)
+    ] = 2.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print ablation.json.")] = False,
+) -> None:
+    """Show what a checkpoint's movement stream does on held-out testbed people.
+
+    Movement of its own, in the person's manner, in another person's manner, and following the true
+    clip's movement: how well it is followed, and whose manner the clips have.
+    """
+    from likeness.cli.loop.moves import Moves
+    from likeness.model import Generator
+
+    moves = Moves(
+        generator=Generator.load(checkpoint), out=out, people=people, seconds=seconds, bars=bars
+    )
+    _tell(moves.run(), out, as_json)
+
+
 def _tell(found: "Ablations", out: Path, as_json: bool) -> None:
     from likeness.benchmark.markdown import page
     from likeness.store.atomic import write_bytes

@@ -55,7 +55,7 @@ def film_takes(
     split: Annotated[str, typer.Option(help="train, tune, heldout or spare.")] = "train",
 ) -> None:
     """Film testbed people as arrays to train on, with their boxes, marks and captions."""
-    from likeness.cli.loop.building import save_reel
+    from likeness.cli.loop.reels import save_reel
     from likeness.testbed.cast import cast
     from likeness.testbed.film import film
 

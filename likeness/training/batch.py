@@ -41,7 +41,7 @@ class Batch:
             clip; NaN where unknown. None: of no clip.
         movement: (B, F, K) coefficients of the target's movement, as ``rewards.movement`` gives
             them; NaN where unknown. None: of no clip.
-        manner: (B, F_ref, K) the same of the reference.
+        manner: (B, F_m, K) the same of the reference, or of more of its take than is shown.
         audio: (B, samples) float32 of the target's speech at 16 kHz in -1..1, from the window's
             first frame on; NaN where there is none. None: of no clip.
 
@@ -124,6 +124,15 @@ class Source(Protocol):
 
         Raises:
             LikenessError: this source can't be had in another shape.
+
+        """
+        ...
+
+    def movement(self) -> np.ndarray:
+        """All frames' coefficients of movement, (frames, K), to fit a scale on.
+
+        Raises:
+            LikenessError: there is none.
 
         """
         ...

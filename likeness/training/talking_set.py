@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -27,6 +27,8 @@ class TalkingSet:
         captions: P * S prompts, scenes of one person together.
         five: (P, S, T, 5, 2) points of face alignment in pixels, NaN where they are not known, or
             None: older folders have none.
+        movement: (P, S, T, 7) coefficients of ``rewards.movement``, told from the median of each
+            take, or None.
 
     """
 
@@ -38,6 +40,7 @@ class TalkingSet:
     backgrounds: np.ndarray
     captions: list[str]
     five: np.ndarray | None = None
+    movement: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         people, scenes = self.frames.shape[:2]
@@ -62,7 +65,8 @@ class TalkingSet:
         arrays = {
             f.name: np.load(folder / f"{f.name}.npy", mmap_mode="r")
             for f in fields(cls)
-            if f.name != "captions" and (f.name != "five" or (folder / "five.npy").exists())
+            if f.name != "captions"
+            and (f.default is MISSING or (folder / f"{f.name}.npy").exists())
         }
         return cls(**arrays, captions=json.loads((folder / "captions.json").read_text()))
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from likeness.model.conditioning import Conditioning, anchored
-from likeness.model.config import GeneratorConfig, latent_frames
+from likeness.model.config import GeneratorConfig, ModelError, latent_frames
 from likeness.model.encoders.audio import SAMPLE_RATE
 from likeness.model.encoders.codec import TIME
 from likeness.model.encoders.encoding import (
@@ -111,6 +111,17 @@ class BatchMaker:
         """Of the takes."""
         return self.data.hash
 
+    def movement(self) -> np.ndarray:
+        """All frames' coefficients of movement, (frames, 7), to fit a scale on.
+
+        Raises:
+            ModelError: the takes have none.
+
+        """
+        if self.data.movement is None:
+            raise ModelError("these takes have no movement: film them anew with `testbed film`")
+        return np.asarray(self.data.movement).reshape(-1, self.data.movement.shape[-1])
+
     @property
     def identities(self) -> tuple[str, ...]:
         """Nobody: drawn people have no rights in their faces."""
@@ -185,6 +196,7 @@ class BatchMaker:
             where = (draw.person, draw.target_scene, (draw.anchor_start, 1))
             cond = anchored(cond, self.codec.encode(to_signed(self._windows(data.frames, *where))))
         five, portrait = self._marks(draw, target)
+        movement, manner = self._movement(draw, target)
         return Batch(
             clean=latents[:, :, draw.motion :],
             cond=cond,
@@ -192,6 +204,8 @@ class BatchMaker:
             boxes=self._fractions(data.boxes, target),
             five=five,
             portrait=portrait,
+            movement=movement,
+            manner=manner,
             audio=torch.from_numpy(self._audio(draw)),
         )
 
@@ -205,6 +219,18 @@ class BatchMaker:
             return five, None
         seen = zip(draw.person.tolist(), draw.reference_scene.tolist(), strict=True)
         return five, torch.from_numpy(np.stack([self._portrait(p, s) for p, s in seen]))
+
+    def _movement(self, draw: Draw, target: tuple) -> tuple[Tensor | None, Tensor | None]:
+        """Movement of the targets, and of the whole take that the reference is cut out of.
+
+        A second shows little of how somebody moves. Where reference and target are one take, what
+        is asked for lies open in it: a movement stream is better taught across scenes.
+        """
+        if self.data.movement is None:
+            return None, None
+        manner = np.asarray(self.data.movement[draw.person, draw.reference_scene])
+        moved = self._windows(self.data.movement, *target)
+        return torch.from_numpy(moved), torch.from_numpy(manner)
 
     def _portrait(self, person: int, scene: int) -> np.ndarray:
         """(D,) unit mean of a take's embeddings, NaN where no face of it is known."""

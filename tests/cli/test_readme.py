@@ -17,8 +17,9 @@ from likeness.testbed.defects import reencode
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = sorted(set(re.findall(r"^ {4,}(likeness \S.*?)(?:  .*)?$", README, re.MULTILINE)))
-COMMANDS += sorted(set(re.findall(r"`(likeness [^`]+)`", README)) - {"likeness VERB --help"})
+TOLD = "\n".join([README, *(p.read_text(encoding="utf-8") for p in sorted(ROOT.glob("docs/*.md")))])
+COMMANDS = sorted(set(re.findall(r"^ {4,}(likeness \S.*?)(?:  .*)?$", TOLD, re.MULTILINE)))
+COMMANDS += sorted(set(re.findall(r"`(likeness [^`]+)`", TOLD)) - {"likeness VERB --help"})
 TARGETS = sorted(set(re.findall(r"\bmake (demo|test|check|perf|lint)\b", README)))
 
 
@@ -31,10 +32,13 @@ def help_of(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 def test_commands_exist_with_their_options(command, capsys):
     _, verb, *rest = shlex.split(command)
     assert verb in VERBS
-    told = help_of([verb], capsys)
-    subverbs = told.partition("Commands:")[2]
-    if rest and re.search(rf"^  {re.escape(rest[0])} ", subverbs, re.MULTILINE):
-        told = help_of([verb, rest[0]], capsys)
+    words, told = [verb], help_of([verb], capsys)
+    for word in rest:
+        subverbs = told.partition("Commands:")[2]
+        if not re.search(rf"^  {re.escape(word)} ", subverbs, re.MULTILINE):
+            break
+        words.append(word)
+        told = help_of(words, capsys)
     for option in (word for word in rest if word.startswith("--")):
         assert option in told
 

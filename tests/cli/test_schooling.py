@@ -10,23 +10,27 @@ from likeness.training.stages import Stage, TrainingError
 
 SHORT = [
     f"stages.{stage}.{setting}"
-    for stage in ("same", "same_more", "cross_first", "cross")
+    for stage in COMPARISONS.load("table_2").stages
     for setting in ("steps=1", "batch=2", "reference_frames=[5]")
 ]
 
 
 def test_arms_that_begin_alike_share_their_beginning():
     table = COMPARISONS.load("table_2")
-    assert table.prefixes() == [
+    drawn = [chain for chain in table.prefixes() if chain.drawn]
+    assert [chain.stages for chain in drawn] == [
         ("same",),
-        ("same", "same_more"),
+        ("same", "same_end"),
         ("cross_first",),
         ("cross_first", "cross"),
         ("same", "cross"),
     ]
-    assert table.steps == 3 * 5 * 600
-    assert {sum(table.stages[n].steps for n in arm) for arm in table.arms.values()} == {1200}
-    seeds = {table.last(chain, seed).seed for chain in table.prefixes() for seed in range(3)}
+    assert {sum(table.stages[n].steps for n in arm) for arm in table.arms.values()} == {600}
+    assert (
+        len({(s.steps, s.batch) for n, s in table.stages.items() if (n,) in table.tuned.values()})
+        == 1
+    )
+    seeds = {table.last(chain, seed).seed for chain in drawn for seed in range(3)}
     assert len(seeds) == 6  # first and second stages of three seeds
 
 
@@ -36,6 +40,8 @@ def test_arms_that_begin_alike_share_their_beginning():
         ({"seeds": 0}, "seeds must be positive"),
         ({"arms": {"both": ("one",)}}, "arms.both has no stage one"),
         ({"arms": {"both": ()}}, "arms.both has no stages"),
+        ({"tuned": {"plain": ("one",)}}, "tuned.plain has no stage one"),
+        ({"arms": {"a": ("two",)}, "tuned": {"a": ("two",)}}, "both have an arm a"),
     ],
 )
 def test_impossible_comparisons_are_named(values, message):
@@ -56,7 +62,8 @@ def test_table_2_is_made_and_not_made_twice(talking, tmp_path, capsys):
     cases = {row["system"]: row["cases"] for row in found["rows"] if row["metric"] == "quality"}
     assert cases == {"same_scene": 4, "cross_scene": 4, "both": 4}
     runs = sorted(p.name for p in (tmp_path / "out" / "workspace" / "runs").iterdir())
-    assert len(runs) == 10
+    assert len(runs) == 20
+    assert "Losses on the decoded face" in told and "with identity" in told
     weights = tmp_path / "out" / "workspace" / "runs" / "same-seed0" / "stages" / "same.pt"
     before = weights.stat().st_mtime_ns
     assert run(words) == 0

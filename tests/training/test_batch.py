@@ -33,7 +33,8 @@ def draw_of(maker: BatchMaker, **changes) -> Draw:
 def test_faces_and_speech_are_those_of_the_target_window(maker, motion):
     draw, data = draw_of(maker, motion=motion), maker.data
     batch = maker.make(draw, RegionWeights())
-    assert batch.five is not None and batch.audio is not None and batch.movement is None
+    assert batch.five is not None and batch.audio is not None
+    assert batch.movement is not None and batch.manner is not None
     assert batch.boxes.shape == (3, 25, 4) and batch.five.shape == (3, 25, 5, 2)
     for row in range(3):
         where = (draw.person[row], draw.target_scene[row])
@@ -44,6 +45,9 @@ def test_faces_and_speech_are_those_of_the_target_window(maker, motion):
         np.testing.assert_allclose(
             batch.five[row] * 64, data.five[where][start : start + 25], atol=1e-4
         )
+        np.testing.assert_array_equal(batch.movement[row], data.movement[where][start : start + 25])
+        shown = data.movement[draw.person[row], draw.reference_scene[row]]
+        np.testing.assert_array_equal(batch.manner[row], shown)
         heard = data.audio[where][start * 640 : (start + 25) * 640]
         np.testing.assert_array_equal(batch.audio[row], heard)
 
@@ -67,7 +71,7 @@ def test_rows_and_types_of_a_batch(maker):
     assert len(part) == len(part.cond) == 2
     assert torch.equal(part.boxes, batch.boxes[[2, 0]])
     assert torch.equal(part.cond.audio, batch.cond.audio[[2, 0]])
-    assert part.movement is None
+    assert part.movement is not None and torch.equal(part.movement, batch.movement[[2, 0]])
     assert batch.to("meta").clean.is_meta and batch.to("meta").cond.text.is_meta
 
 

@@ -1,31 +1,30 @@
 """Make the tiny preset from nothing: film the testbed, fit the judges, train the generator."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from likeness.cli.loop.reels import ReelFolder, named_faces, save_reel
 from likeness.cli.loop.turn import Bars
 from likeness.model import PRESETS, Generator
 from likeness.model.encoders.codec import TinyCodec
 from likeness.rewards.detectors import TestbedDetector
-from likeness.rewards.faces import FaceFinder, FaceTrack, track
-from likeness.rewards.fit.detector import FaceFrames, fit_detector
-from likeness.rewards.fit.landmarker import MarkedFaces, fit_landmarker
+from likeness.rewards.faces import FaceFinder
+from likeness.rewards.fit.detector import fit_detector
+from likeness.rewards.fit.landmarker import fit_landmarker
 from likeness.rewards.fit.motion import fit_motion
 from likeness.rewards.fit.quality import fit_quality
-from likeness.rewards.fit.recogniser import NamedFaces, fit_recogniser
+from likeness.rewards.fit.recogniser import fit_recogniser
 from likeness.rewards.fit.syncnet import fit_syncnet
 from likeness.rewards.fit.words import fit_words
 from likeness.rewards.landmarks import TestbedLandmarker
-from likeness.store.clip import Clip
 from likeness.store.progress import Progress
 from likeness.testbed.cast import cast
-from likeness.testbed.film import Reel, film
+from likeness.testbed.film import film
 from likeness.testbed.scene import VOCABULARY
-from likeness.testbed.take import LANDMARKS
 from likeness.training.codec_fitting import CodecTraining, fit_components, fit_decoder
 from likeness.training.drafting import DraftConfig, Drafts, make_drafts
 from likeness.training.stages import Stage
@@ -114,7 +113,7 @@ class Build:
 
     def _judges(self) -> None:
         at = self.out / "rewards"
-        reel = _Film(self.work / "reel", self.recipe.judged)
+        reel = ReelFolder(self.work / "reel", self.recipe.judged)
         self._once(
             at / "detector.safetensors",
             "face detector",
@@ -200,95 +199,3 @@ class Build:
             )
         generator.save(self.out)
         return Generator.load(self.out)
-
-
-def save_reel(reel: Reel, folder: Path) -> None:
-    """Write a reel as a talking set plus what the judges learn from."""
-    folder.mkdir(parents=True, exist_ok=True)
-    np.savez(folder / "marks.npz", five=reel.five, landmarks=reel.landmarks)
-    talking_set(reel).save(folder)
-
-
-def talking_set(reel: Reel) -> TalkingSet:
-    """Take from a reel what a generator learns from."""
-    return TalkingSet(**{f.name: getattr(reel, f.name) for f in fields(TalkingSet)})
-
-
-def named_faces(path: Path) -> NamedFaces:
-    """Read the recogniser's faces."""
-    shot = np.load(path)
-    people, scenes, frames, size = shot["frames"].shape[:4]
-    return NamedFaces(
-        frames=shot["frames"].reshape(-1, size, size, 3),
-        five=shot["five"].reshape(-1, 5, 2).astype(np.float64),
-        labels=np.repeat(np.arange(people), scenes * frames),
-    )
-
-
-class _Film:
-    """A reel on disk, in the forms that the judges are fitted to."""
-
-    def __init__(self, folder: Path, people: int) -> None:
-        self.folder = folder
-        self.people = people
-        self.data = TalkingSet.load(folder).first(people)
-        self.size = self.data.frames.shape[3]
-
-    def _marks(self, name: str, every: int) -> np.ndarray:
-        marks = np.load(self.folder / "marks.npz")[name][: self.people, :, ::every]
-        return marks.reshape(-1, *marks.shape[3:]).astype(np.float64)
-
-    def _frames(self, every: int) -> np.ndarray:
-        return np.ascontiguousarray(self.data.frames[:, :, ::every]).reshape(
-            -1, self.size, self.size, 3
-        )
-
-    def face_frames(self) -> FaceFrames:
-        empty = np.asarray(self.data.backgrounds).reshape(-1, self.size, self.size, 3)
-        boxes = self.data.boxes[:, :, ::5].reshape(-1, 4).astype(np.float64)
-        return FaceFrames(
-            frames=self._frames(5), boxes=boxes, five=self._marks("five", 5), empty=empty
-        )
-
-    def marked_faces(self) -> MarkedFaces:
-        return MarkedFaces(
-            frames=self._frames(3),
-            five=self._marks("five", 3),
-            landmarks=self._marks("landmarks", 3),
-            names=LANDMARKS,
-        )
-
-    def stills(self) -> np.ndarray:
-        return self._frames(5)
-
-    def captioned(self) -> tuple[np.ndarray, list[str]]:
-        frames = self.data.frames[:, :, ::12]
-        people, scenes, count = frames.shape[:3]
-        shape = (people * scenes, count, self.size, self.size, 3)
-        return np.ascontiguousarray(frames).reshape(shape), self.data.captions
-
-    def talking(
-        self, detector: TestbedDetector, people: int
-    ) -> list[tuple[np.ndarray, FaceTrack, np.ndarray]]:
-        clips = []
-        for person in range(min(people, len(self.data.frames))):
-            for scene in range(self.data.frames.shape[1]):
-                frames = np.ascontiguousarray(self.data.frames[person, scene])
-                audio = np.ascontiguousarray(self.data.audio[person, scene])
-                clips.append((frames, track(detector.detect(frames)), audio))
-        return clips
-
-    def clips(self, people: int) -> list[Clip]:
-        return [
-            Clip(
-                frames=np.ascontiguousarray(self.data.frames[p, s, a : a + 25]),
-                fps=25.0,
-                audio=np.ascontiguousarray(self.data.audio[p, s, a * 640 : a * 640 + 16_000]),
-                sample_rate=16_000,
-                identity=str(p),
-                origin="testbed",
-            )
-            for p in range(min(people, len(self.data.frames)))
-            for s in range(self.data.frames.shape[1])
-            for a in (0, 25)
-        ]

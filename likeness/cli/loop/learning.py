@@ -73,13 +73,9 @@ def moving(generator: Generator, source: Source, tokens: int, seed: int) -> Gene
     """Give a generator a fresh movement stream, scaled to what it will learn from.
 
     Raises:
-        LikenessError: takes have no movement: it comes with a corpus.
+        LikenessError: the source has no movement.
 
     """
-    if not isinstance(source, Corpus):
-        raise LikenessError(
-            "--movement-tokens needs a corpus, which has landmarks: make one with `corpus make`"
-        )
     scale = MovementScale.fit(COEFFICIENTS, source.movement())
     return with_movement_stream(generator, tokens=tokens, scale=scale, seed=seed)
 

@@ -1,11 +1,13 @@
 """An ablation of training: arms that differ in their stages, by seed, on held-out people."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from likeness.benchmark.ablation import Ablation, Ablations, Variant, stages_study
+from likeness.benchmark.ablation import Ablation, Ablations, Variant
 from likeness.benchmark.measurements import Measurement
 from likeness.benchmark.sheets import write_measurements
+from likeness.benchmark.training_ablation import losses_study, stages_study
 from likeness.cli.loop.alignment import base_checkpoint, code_version
 from likeness.cli.loop.arms import Arm, judged, scenes_of
 from likeness.cli.loop.bench import Bench, manifest
@@ -19,8 +21,9 @@ from likeness.store.runs import RunFolder
 from likeness.store.workspace import Workspace
 from likeness.testbed.cast import cast
 from likeness.training.batch import Source
-from likeness.training.comparison import Comparison
+from likeness.training.comparison import Chain, Comparison
 from likeness.training.crew import Crew
+from likeness.training.objective import frozen_copy
 from likeness.training.state import take_average
 from likeness.training.trainer import Trainer
 
@@ -69,44 +72,44 @@ class Schooling:
             for seed in range(self.comparison.seeds):
                 for chain in self.comparison.prefixes():
                     self._train(workspace, source, chain, seed)
-            study = self._judge(bench)
+            studies = self._judge(bench)
             facts = manifest(bench, recipe_table(self.comparison), code_version(), {})
-        return Ablations(studies=(study,), manifest=facts)
+        return Ablations(studies=studies, manifest=facts)
 
-    def _folder(self, workspace: Workspace, chain: tuple[str, ...], seed: int) -> Path:
-        return workspace.path / "runs" / f"{'-'.join(chain)}-seed{seed}"
+    def _folder(self, workspace: Workspace, chain: Chain, seed: int) -> Path:
+        return workspace.path / "runs" / f"{chain.name}-seed{seed}"
 
-    def _generator(self, workspace: Workspace, chain: tuple[str, ...], seed: int) -> Generator:
-        """Take the generator as a chain of stages leaves it; an empty chain is the draw."""
-        made = redrawn(self.base, seed)
-        if chain:
+    def _generator(self, workspace: Workspace, chain: Chain, seed: int) -> Generator:
+        """Take the generator as a chain of stages leaves it; of no stages, it is the beginning."""
+        made = redrawn(self.base, seed) if chain.drawn else frozen_copy(self.base)
+        if chain.stages:
             folder = self._folder(workspace, chain, seed)
-            take_average(made, folder / "stages" / f"{chain[-1]}.pt")
+            take_average(made, folder / "stages" / f"{chain.stages[-1]}.pt")
         return made
 
-    def _train(
-        self, workspace: Workspace, source: Source, chain: tuple[str, ...], seed: int
-    ) -> None:
+    def _train(self, workspace: Workspace, source: Source, chain: Chain, seed: int) -> None:
         folder = self._folder(workspace, chain, seed)
-        if (folder / "stages" / f"{chain[-1]}.pt").exists():
+        if (folder / "stages" / f"{chain.stages[-1]}.pt").exists():
             return
-        generator = self._generator(workspace, chain[:-1], seed)
+        begun = replace(chain, stages=chain.stages[:-1])
+        generator = self._generator(workspace, begun, seed)
+        generator.transformer.requires_grad_(True)
         recipe = self.comparison.last(chain, seed)
         parent = base_checkpoint(workspace, generator, folder.name).id
         record = run_record(source, recipe, folder.name, parent)
         run = RunFolder.open_or_create(folder, record)
         workspace.add(run.record)
         trainer = Trainer(generator=generator, source=source, recipe=recipe, run=run, crew=Crew())
-        with self.bars(f"seed {seed}: {', then '.join(chain)}") as progress:
+        with self.bars(f"seed {seed}: {', then '.join(chain.stages)}") as progress:
             trainer.train(progress)
         workspace.set_run_state(folder.name, run.status.state)
 
-    def _judge(self, bench: Bench) -> Ablation:
+    def _judge(self, bench: Bench) -> tuple[Ablation, ...]:
         workspace, people = bench.workspace, cast(SPLIT, len(bench.suite.cases))
         scenes = scenes_of(bench.suite, people, self.base.config.height)
         rows: list[Measurement] = []
         gallery = bench.gallery()
-        for name, chain in self.comparison.arms.items():
+        for name, chain in self.comparison.chains.items():
             arm = Arm(name=name, label=_label(name), sampler=Sampler())
             for seed in range(self.comparison.seeds):
                 generator = self._generator(workspace, chain, seed)
@@ -115,21 +118,44 @@ class Schooling:
                 with self.bars(f"{arm.label}, seed {seed}") as progress:
                     found = judged(bench, studio, arm, gallery, scenes=scenes, progress=progress)
                 rows += [replace(row, case=f"{row.case}, seed {seed}") for row in found]
-        write_measurements(rows, workspace.path / "boards" / "ablation-stages.parquet")
+        write_measurements(rows, workspace.path / "boards" / "ablation-training.parquet")
         ordered = [*NEEDED, *(name for name in self.comparison.arms if name not in NEEDED)]
-        notes = [
+        made = [
+            stages_study(self._rows(rows, ordered), self._variants(ordered), self._notes(ordered))
+        ]
+        if self.comparison.tuned:
+            plain, *others = self.comparison.tuned
+            tuned = [plain, *others]
+            losses = {name: self._losses(name) for name in others}
+            notes = self._notes(tuned)
+            made.append(losses_study(self._rows(rows, tuned), self._variants(tuned), losses, notes))
+        return tuple(made)
+
+    def _rows(self, rows: Sequence[Measurement], arms: Sequence[str]) -> list[Measurement]:
+        return [row for row in rows if row.system in arms]
+
+    def _variants(self, arms: Sequence[str]) -> list[Variant]:
+        return [Variant(name=name, label=_label(name)) for name in arms]
+
+    def _notes(self, arms: Sequence[str]) -> list[str]:
+        return [
             f"{self.comparison.seeds} trainings of each row; a person's clips of all of them "
             "count as one person in the intervals.",
-            *(f"{_label(name)}: {self._said(name)}." for name in ordered),
+            *(f"{_label(name)}: {self._said(name)}." for name in arms),
         ]
-        return stages_study(rows, [Variant(name=n, label=_label(n)) for n in ordered], notes)
+
+    def _losses(self, arm: str) -> tuple[str, ...]:
+        """Auxiliary losses of an arm's last stage."""
+        return self.comparison.stages[self.comparison.tuned[arm][-1]].auxiliary.wanted
 
     def _said(self, arm: str) -> str:
-        stages = self.comparison.stages
-        return ", then ".join(
-            f"{stages[name].steps} steps of {stages[name].pairing}-scene pairs"
-            for name in self.comparison.arms[arm]
-        )
+        chain = self.comparison.chains[arm]
+        told = []
+        for stage in (self.comparison.stages[name] for name in chain.stages):
+            added = [f"{n} {getattr(stage.auxiliary, n):g}" for n in stage.auxiliary.wanted]
+            more = f" with the losses {', '.join(added)}" if added else ""
+            told.append(f"{stage.steps} steps of {stage.pairing}-scene pairs{more}")
+        return ", then ".join([*([] if chain.drawn else ["the checkpoint"]), *told])
 
 
 def _label(arm: str) -> str:

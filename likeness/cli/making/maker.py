@@ -20,6 +20,7 @@ from likeness.model import Conditioning, Generator
 from likeness.model.encoders.audio import SAMPLE_RATE
 from likeness.model.long_video import LongVideoSettings
 from likeness.model.placement import memory_advice
+from likeness.model.sampling.joint import sample_clip
 from likeness.rewards.sets import RewardSet
 from likeness.store.errors import LikenessError
 from likeness.store.marks.signing import Identity, identity
@@ -96,7 +97,8 @@ class Maker:
             for one in orders
         ]
         # The codec stays where it was loaded: it reads and writes pictures of the main memory.
-        latents = generator.sample(
+        latents = sample_clip(
+            generator,
             Conditioning.stack(parts).to(self._device),
             seeds=[one.order.seed for one in orders],
             settings=self._making.sampling(generator),

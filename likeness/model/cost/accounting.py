@@ -169,8 +169,8 @@ def target_forward(sizes: Sizes, streams: Streams, *, frames: int) -> int:
     """Count a forward over the noisy clip, one guidance branch: blocks, embedders and head.
 
     Patches are embedded before selection; conditions are embedded for two noise levels, the
-    target's and that of the clean background, and for the movement's if there is any. ``frames``
-    are the video frames whose speech is heard.
+    target's and that of the clean background, and for the movement's if there is any, which every
+    latent frame is told besides. ``frames`` are the video frames whose speech is heard.
     """
     patches = streams.target + streams.motion + streams.background_before
     return (
@@ -180,6 +180,7 @@ def target_forward(sizes: Sizes, streams: Streams, *, frames: int) -> int:
         + _audio(sizes, frames)
         + 2 * streams.target * sizes.dim * sizes.patch_out
         + 4 * streams.movement * sizes.dim * sizes.movement_size
+        + bool(streams.movement) * 2 * streams.target_frames * sizes.dim * sizes.movement_size
     )
 
 
@@ -189,6 +190,7 @@ def reference_forward(sizes: Sizes, streams: Streams, *, frames: int) -> int:
         sizes.layers * reference_layer(sizes, streams).total
         + 2 * streams.reference_before * sizes.patch * sizes.dim
         + 2 * streams.reference_movement * sizes.dim * sizes.movement_size
+        + bool(streams.reference_movement) * 6 * sizes.dim * (sizes.movement_size // 4)
         + _conditions(sizes, streams)
         + _audio(sizes, frames)
     )

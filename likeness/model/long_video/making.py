@@ -18,6 +18,7 @@ from likeness.model.encoders.encoding import finite, to_pixels
 from likeness.model.generator import Generator
 from likeness.model.long_video.anchor import Anchor, FrameCheck, choose_anchor
 from likeness.model.long_video.plan import Chunk, plan_chunks
+from likeness.model.sampling.joint import sample_clip
 from likeness.model.sampling.settings import SamplerSettings
 from likeness.store.atomic import replacing
 from likeness.store.progress import Progress, silent
@@ -96,8 +97,12 @@ class LongVideo:
             cond = self._part(chunk)
             if chunk.motion and self.settings.anchor:
                 cond = anchored(cond, self._anchor[1])
-            latents = self.generator.sample(
-                cond, seeds=[self._seed(chunk)], settings=self.settings.sampler, shared=reference
+            latents = sample_clip(
+                self.generator,
+                cond,
+                seeds=[self._seed(chunk)],
+                settings=self.settings.sampler,
+                shared=reference,
             )
             with replacing(self._path(chunk)) as partial:
                 save_file({"latents": finite(latents).cpu().contiguous()}, partial)

@@ -19,10 +19,12 @@ from diffusers.models.transformers.transformer_wan import WanRotaryPosEmbed
 from torch import Tensor, nn
 
 from likeness.model.config import ModelError
+from likeness.model.encoders.codec import TIME
 from likeness.model.network.block import Moving
 from likeness.model.network.cache import ReferenceCache
 from likeness.model.network.streams import Stream, rotary_place
 
+FLOOR = 1e-4  # of variances, in units of the scale's
 PLACE = 256  # row and first column of these tokens: no picture has so many rows
 
 
@@ -65,6 +67,10 @@ class MovementStream(nn.Module):
     frame do, those of the reference where the reference's do; in space they have a place of their
     own, row PLACE and columns from PLACE on. The prediction starts at zero.
 
+    Beside attention there are two short ways. The clip's tokens are told their own frame's
+    movement, as far as it is not noise, by a projection that starts at zero. And the reference's
+    tokens all know how it moves on the whole: mean, deviation and quickness of each coefficient.
+
     Args:
         size: numbers of a latent frame.
         tokens: of a latent frame.
@@ -78,6 +84,9 @@ class MovementStream(nn.Module):
         self.size, self.count = size, tokens
         self.embed = nn.Linear(size, tokens * dim)
         self.kind = nn.Parameter(torch.zeros(2, dim))  # the clip's, the reference's
+        self.whole = nn.Linear(3 * (size // TIME), dim, bias=False)
+        self.into_clip = nn.Linear(size, dim, bias=False)
+        nn.init.zeros_(self.into_clip.weight)
         self.norm_out = FP32LayerNorm(dim, eps, elementwise_affine=False)
         self.scale_shift_table = nn.Parameter(torch.zeros(1, 2, dim))
         self.head = nn.Linear(tokens * dim, size)
@@ -100,6 +109,8 @@ class MovementStream(nn.Module):
                 f"{self.size}: encode it with the checkpoint's own scale"
             )
         tokens = self.embed(given.coefficients).view(batch, frames * self.count, -1)
+        if kind:
+            tokens = tokens + self.whole(summary(given))[:, None]
         at = torch.arange(frames, device=tokens.device).repeat_interleave(self.count)
         columns = PLACE + torch.arange(self.count, device=tokens.device).repeat(frames)
         known = given.known
@@ -110,11 +121,39 @@ class MovementStream(nn.Module):
             frame=at.expand(batch, -1),
         )
 
+    def tell(self, x: Tensor, given: MovementInput, behind: int) -> Tensor:
+        """Add to the clip's tokens (B, N, D) what their latent frame's movement is.
+
+        The first ``behind`` are motion latents', which are told nothing; every frame has as many.
+        """
+        certain = (1 - given.timestep / 1000)[:, None, None].to(given.coefficients)
+        if given.known is not None:
+            certain = certain * given.known[..., None]
+        told = self.into_clip((given.coefficients * certain).to(x))
+        new = x[:, behind:].unflatten(1, (told.shape[1], -1)) + told[:, :, None]
+        return torch.cat([x[:, :behind], new.flatten(1, 2)], 1)
+
     def predict(self, x: Tensor, temb: Tensor) -> Tensor:
         """Tokens (B, T * count, D) and their time embedding (B, D) to (B, T, size)."""
         shift, scale = (self.scale_shift_table + temb.unsqueeze(1)).chunk(2, dim=1)
         hidden = (self.norm_out(x.float()) * (1 + scale) + shift).type_as(x)
         return self.head(hidden.reshape(len(x), -1, self.head.in_features))
+
+
+def summary(given: MovementInput) -> Tensor:
+    """Sum movement up: mean, log deviation and log quickness of K coefficients, (B, 3 K).
+
+    Over the known frames; a row without any has zeros.
+    """
+    rows = given.coefficients.unflatten(-1, (TIME, -1)).float()  # (B, T, TIME, K)
+    known = given.known if given.known is not None else rows.new_ones(rows.shape[:2])
+    weight = (known.to(rows) / known.sum(1, keepdim=True).clamp_min(1))[:, :, None, None] / TIME
+    mean = (rows * weight).sum((1, 2))
+    spread = ((rows - mean[:, None, None]).square() * weight).sum((1, 2))
+    steps = rows.diff(dim=2).square() * weight[..., :1, :] * TIME / (TIME - 1)
+    parts = [mean, (spread + FLOOR).log() / 2, (steps.sum((1, 2)) + FLOOR).log() / 2]
+    found = torch.cat(parts, -1) * known.any(1, keepdim=True)
+    return found.to(given.coefficients)
 
 
 def moving(own: Stream | None, reference: ReferenceCache | None) -> Moving | None:

@@ -202,9 +202,11 @@ class AvatarTransformer3DModel(
         latents = latents.to(kind)
         grid = patch_grid(latents.shape, self.patch_size)
         x, rotary = self.frames(latents, grid)
-        target = x.shape[1]
-        known = target // grid[0] * before
+        target, known = x.shape[1], x.shape[1] // grid[0] * before
         temb, row, prompt = self.modulations(timestep, text)
+        own, moved = self.movement_stream(movement, before, kind=0), temb
+        if movement is not None and self.movement is not None:
+            x = self.movement.tell(x, movement, known)
         valid = None
         if background is not None:
             aside = self.auxiliary_stream(background[0].to(kind), background[1], kind=0)
@@ -219,7 +221,6 @@ class AvatarTransformer3DModel(
             clean = torch.full_like(timestep, self.reference_timestep)
             _, clean_row, _ = self.modulations(clean, text)
             rows = [(0, known, clean_row), *rows, (target, x.shape[1], clean_row)]
-        own, moved = self.movement_stream(movement, before, kind=0), temb
         if movement is not None and own is not None:
             moved, own_row, _ = self.modulations(movement.timestep, text)
             rows.append((x.shape[1], x.shape[1] + own.tokens.shape[1], own_row))
@@ -244,8 +245,7 @@ class AvatarTransformer3DModel(
         out = out[:, :, before:].to(hidden_states.dtype)
         if own is None or self.movement is None:
             return out
-        told = self.movement.predict(x[:, -own.tokens.shape[1] :], moved)
-        return out, told.to(hidden_states.dtype)
+        return out, self.movement.predict(x[:, -own.tokens.shape[1] :], moved).to(out)
 
     def _encode(
         self,

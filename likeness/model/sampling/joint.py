@@ -23,12 +23,14 @@ def sample_joint(
     *,
     seeds: list[int],
     settings: SamplerSettings | None = None,
+    shared: ReferenceCache | None = None,
     progress: Progress = silent,
 ) -> Joint:
     """Generate latents and the movement that the network predicts with them, a seed a row.
 
     Both go from noise by the same steps. What was predicted can be changed and followed:
-    ``replace(cond, movement=...)`` and :meth:`Generator.sample`.
+    ``replace(cond, movement=...)`` and :meth:`Generator.sample`. ``shared`` is the reference as
+    :meth:`Generator.encode_reference` left it, for those who sample a condition again.
 
     Raises:
         ModelError: the checkpoint has no movement stream, or the conditions give movement already.
@@ -51,7 +53,7 @@ def sample_joint(
         return generator.joint_velocity(start.unpack(packed), times, cond, shared=shared).pack()
 
     each = len(seeds) // len(cond)
-    velocity = generator.guided_velocity(cond, settings, each=each, field=field)
+    velocity = generator.guided_velocity(cond, settings, each=each, shared=shared, field=field)
     method, noise = settings.method, start.pack()
     if isinstance(method, StochasticSampler):
         times = shifted_times(settings.steps, settings.shift)
@@ -59,3 +61,23 @@ def sample_joint(
         return start.unpack(trajectory.latents[-1])
     made = method(velocity, noise, steps=settings.steps, shift=settings.shift, progress=progress)
     return start.unpack(made)
+
+
+@torch.no_grad()
+def sample_clip(
+    generator: Generator,
+    cond: Conditioning,
+    *,
+    seeds: list[int],
+    settings: SamplerSettings | None = None,
+    shared: ReferenceCache | None = None,
+    progress: Progress = silent,
+) -> Tensor:
+    """Generate latents (B, C, T, h, w); where a manner is wanted, movement is predicted with them.
+
+    Of a wish for both, the movement is followed and the manner seen.
+    """
+    told = {"seeds": seeds, "settings": settings, "shared": shared, "progress": progress}
+    if cond.reference_movement is not None and cond.movement is None:
+        return sample_joint(generator, cond, **told).latents
+    return generator.sample(cond, **told)

@@ -238,7 +238,7 @@ def test_gradients_reach_every_new_parameter(checkpointing):
     out, told = model(z, t, text, **conditions(), reference=manner, movement=noisy())
     (out.square().mean() + told.square().mean()).backward()
     new = {n: p.grad for n, p in model.named_parameters() if "movement" in n}
-    assert len(new) == 6 + 2
+    assert len(new) == 8 + 2
     assert all(grad is not None and grad.abs().max() > 0 for grad in new.values())
 
 

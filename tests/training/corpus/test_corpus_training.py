@@ -81,10 +81,15 @@ def test_a_movement_stream_learns_from_it(made, checkpoint):
     assert parts["movement"] == pytest.approx(first[0]["movement"], rel=1e-4)
 
 
-def test_movement_from_takes_is_refused(generator, talking):
+def test_takes_bring_movement_and_older_ones_are_refused(generator, talking):
     source = BatchMaker(talking, generator)
-    with pytest.raises(LikenessError, match="needs a corpus, which has landmarks"):
-        moving(generator, source, 2, seed=0)
+    made = moving(generator, source, 2, seed=0)
+    stage = replace(Stage(steps=2, batch=4, reference_frames=(5,)), movement=MovementShares())
+    row = Learner(made, source, stage).update()
+    assert row["movement"] > 0 and math.isfinite(row["loss"])
+    older = BatchMaker(replace(talking, movement=None), generator)
+    with pytest.raises(LikenessError, match="these takes have no movement"):
+        moving(generator, older, 2, seed=0)
 
 
 def test_a_damaged_shard_stops_a_run_which_goes_on_when_it_is_mended(made, checkpoint, tmp_path):
