@@ -85,6 +85,8 @@ class Ranking:
         return asdict(self)
 
 
+_EQUAL = 1e-9  # strengths that differ by less are the same, whatever the arithmetic left
+
 PRIOR = "half a win and half a loss of every system against one of average strength"
 
 
@@ -150,7 +152,7 @@ def _standings(
     unit = np.eye(parameters)[:size]
     half = spreads.reach * spreads.deviation(unit)
     pairs = (unit[:, None] - unit[None]).reshape(-1, parameters)
-    apart = (spreads.reach * spreads.deviation(pairs)).reshape(size, size)
+    apart = (spreads.reach * spreads.deviation(pairs)).reshape(size, size) + _EQUAL
     lead = strengths[:, None] - strengths[None]
     met = counts.sum((1, 2)) + counts.sum((0, 2))
     return tuple(

@@ -100,28 +100,35 @@ def test_kappa_is_statsmodels(noisy, level, weights):
         assert pair.items == both.shape[1]
 
 
-def test_dawid_and_skene_are_crowd_kits(noisy):
-    labels = read_labels(noisy, "nominal")
-    ours = dawid_skene(labels)
-    frame = pd.read_csv(noisy).rename(columns={"rater": "worker", "item": "task", "value": "label"})
-    theirs = DawidSkene(n_iter=500, tol=1e-12).fit(frame)
-    assert ours.values == pytest.approx(
-        theirs.probas_.sort_index().sort_index(axis=1).to_numpy(), abs=1e-4
-    )
-    assert ours.priors == pytest.approx(theirs.priors_.sort_index().to_numpy(), abs=1e-4)
-
-
-def test_planted_abilities_and_a_rater_who_guesses_are_found(tmp_path):
+def skilled(path: Path, skill: list[float], items: int) -> Path:
+    """Labels of four values by raters who say the true one with these chances."""
     rng = np.random.default_rng(2)
-    skill = [0.9, 0.8, 0.7, 0.85, 0.25]
     rows = []
-    for item in range(400):
+    for item in range(items):
         truth = rng.integers(4)
         for rater, chance in enumerate(skill):
             others = [v for v in range(4) if v != truth]
             said = truth if rng.random() < chance else rng.choice(others)
-            rows.append((f"r{rater}", str(item), f"v{said}"))
-    found = abilities(read_labels(written(tmp_path / "planted.csv", rows), "nominal"))
+            rows.append((f"r{rater}", f"i{item:03d}", f"v{said}"))
+    return written(path, rows)
+
+
+def test_dawid_and_skene_are_crowd_kits(tmp_path):
+    path = skilled(tmp_path / "skilled.csv", [0.9, 0.8, 0.7, 0.85, 0.6], 200)
+    ours = dawid_skene(read_labels(path, "nominal"))
+    frame = pd.read_csv(path).rename(columns={"rater": "worker", "item": "task", "value": "label"})
+    theirs = DawidSkene(n_iter=500, tol=1e-12).fit(frame)
+    values = theirs.probas_.sort_index().sort_index(axis=1).to_numpy()
+    assert ours.values == pytest.approx(values, abs=1e-3)
+    assert ours.priors == pytest.approx(theirs.priors_.sort_index().to_numpy(), abs=1e-3)
+    confusion = theirs.errors_.sort_index().sort_index(axis=1).to_numpy().reshape(5, 4, 4)
+    assert ours.confusion == pytest.approx(confusion.swapaxes(1, 2), abs=1e-3)
+
+
+def test_planted_abilities_and_a_rater_who_guesses_are_found(tmp_path):
+    skill = [0.9, 0.8, 0.7, 0.85, 0.25]
+    path = skilled(tmp_path / "planted.csv", skill, 400)
+    found = abilities(read_labels(path, "nominal"))
     assert [one.ability for one in found] == pytest.approx(skill, abs=0.07)
 
 

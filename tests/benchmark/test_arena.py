@@ -65,10 +65,16 @@ def test_the_same_seed_gives_the_same_ranking():
 
 
 def test_equal_systems_share_their_ranks():
-    rng = np.random.default_rng(3)
-    votes = votes_of(rng, 10, 60)
-    even = replace(votes, outcome=rng.integers(3, size=len(votes.left)))
-    assert {(row.rank_low, row.rank_high) for row in ranked(even).systems} == {(1, 4)}
+    left, right, outcome, rater = (codes.ravel() for codes in np.indices((4, 4, 3, 10)))
+    met = left != right
+    votes = Votes(
+        systems=("A", "B", "C", "D"),
+        left=left[met],
+        right=right[met],
+        outcome=outcome[met],
+        raters=rater[met],
+    )
+    assert {(row.rank_low, row.rank_high) for row in ranked(votes).systems} == {(1, 4)}
 
 
 def test_raters_who_repeat_themselves_do_not_narrow_the_interval():

@@ -58,8 +58,8 @@ def analyse(answers: Answers, margin: float = MARGIN, alpha: float = ALPHA) -> d
         "accuracy_clustered": (low, high),
         "p_chance": float(binomtest(hits, trials).pvalue),
         **_sensitivity(found, trials),
-        **_position(answers),
-        **_fooled(answers),
+        **position(answers),
+        **fooled(answers),
         "equivalence": asdict(equivalence(found, hits, trials, margin, alpha)),
         "mixed_model": asdict(mixed_model(answers)),
         "per_rater": _raters(answers),
@@ -81,8 +81,8 @@ def _sensitivity(found: Clustered, trials: int) -> dict[str, Any]:
     }
 
 
-def _position(answers: Answers) -> dict[str, Any]:
-    """How much the left is preferred, whatever is there.
+def position(answers: Answers) -> dict[str, Any]:
+    """Tell how much the left is preferred, whatever is there.
 
     The bias is the mean of the shares of "left" where the real clip was on the left and where it
     was on the right, less one half; with it d' is (z(first) - z(second)) / sqrt(2).
@@ -107,8 +107,8 @@ def _position(answers: Answers) -> dict[str, Any]:
     }
 
 
-def _fooled(answers: Answers) -> dict[str, float]:
-    """Shares of cases that fooled somebody, beside what independent raters would give."""
+def fooled(answers: Answers) -> dict[str, float]:
+    """Count the cases that fooled somebody, beside what independent raters would give."""
     wrong, seen = _by_case(answers)
     accuracy = float(answers.correct.mean())
     own = _share(answers.rater, answers.correct, len(answers.raters))
