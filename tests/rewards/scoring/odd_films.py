@@ -31,13 +31,16 @@ class Source:
     boxes: np.ndarray
 
 
-def timed(source: Source, path: Path, times: np.ndarray, rotation: int = 0) -> None:
+def timed(
+    source: Source, path: Path, times: np.ndarray, *, rate: float = 25, rotation: int = 0
+) -> None:
     """Write a film whose frames come up at given times in seconds, each what was to be seen then.
 
     Args:
         source: of which it is made.
         path: where it goes.
         times: ascending, the first 0.
+        rate: frames a second that the film says it has.
         rotation: degrees by which a player is to turn it.
 
     """
@@ -47,7 +50,8 @@ def timed(source: Source, path: Path, times: np.ndarray, rotation: int = 0) -> N
         frames = np.rot90(frames, -rotation // 90, axes=(1, 2))
     height, width = frames.shape[1:3]
     with av.open(str(path), "w") as file:
-        video = file.add_stream("libx264", rate=Fraction(30), options={"crf": "12"})
+        said = Fraction(rate).limit_denominator(1001)
+        video = file.add_stream("libx264", rate=said, options={"crf": "12"})
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
         video.codec_context.time_base = Fraction(1, TICKS)
         if rotation:
@@ -68,7 +72,7 @@ def timed(source: Source, path: Path, times: np.ndarray, rotation: int = 0) -> N
 
 def steady(source: Source, path: Path, rate: float) -> None:
     """Write a film of another frame rate."""
-    timed(source, path, np.arange(int(source.clip.duration * rate)) / rate)
+    timed(source, path, np.arange(int(source.clip.duration * rate)) / rate, rate=rate)
 
 
 def varying(source: Source, path: Path) -> None:
