@@ -21,7 +21,15 @@ PACKAGED = (
     "tiny/codec.safetensors",
     *(
         f"tiny/rewards/{name}.safetensors"
-        for name in ("detector", "recogniser", "syncnet", "landmarker", "motion", "quality")
+        for name in (
+            "detector",
+            "recogniser",
+            "syncnet",
+            "landmarker",
+            "motion",
+            "manner",
+            "quality",
+        )
     ),
 )
 

@@ -102,7 +102,7 @@ class CouplingReward:
 
 
 def _correlation(mouth: np.ndarray, heard: np.ndarray) -> float:
-    if not np.isfinite(heard).all() or heard.std() == 0:
+    if not np.isfinite(heard).all() or heard.std() < FLOOR * heard.mean():
         return float("nan")
     if mouth.std() < FLOOR:
         return 0.0

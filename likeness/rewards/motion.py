@@ -118,10 +118,11 @@ class MotionReward:
         if isinstance(mine, str):
             return Detail()
         theirs = self.movements([subject.reference])[0] if subject.reference else "none"
-        known = not isinstance(theirs, str) and theirs.fps == mine.fps
-        frames = min(len(mine.eyes), len(theirs.eyes)) if known else len(mine.eyes)
+        frames, b = len(mine.eyes), np.full(len(STATISTICS), np.nan)
+        if not isinstance(theirs, str) and theirs.fps == mine.fps:
+            frames = min(frames, len(theirs.eyes))
+            b = average_statistics(theirs, frames)
         a = average_statistics(mine, frames)
-        b = average_statistics(theirs, frames) if known else np.full(len(a), np.nan)
         z = differences(a, b, self.scale)
         values = {
             name: float(value)

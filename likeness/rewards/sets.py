@@ -1,5 +1,5 @@
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -130,7 +130,6 @@ class RewardSet:
                 built.append(build(faces))
             except WeightsError as error:
                 built.append(Unavailable(NAMES[name], "none", str(error)))
-        built += _followers(world, built)
         return cls(world=world, faces=faces, rewards=tuple(built))
 
     def score(self, subjects: Sequence[Subject], progress: Progress = silent) -> list[Score]:
@@ -146,6 +145,20 @@ class RewardSet:
             for r, scores in zip(self.rewards, by_reward, strict=True)
         ]
         return [score for i in range(total) for reward in rows for score in reward[i]]
+
+    def with_movement(self) -> "RewardSet":
+        """Add the rewards that read the movement which this set's motion reward measures.
+
+        Nothing is measured twice. Without a motion reward they are missing, with its reason.
+        """
+        motion = next((r for r in self.rewards if isinstance(r, MotionReward)), None)
+        lacking = next((r for r in self.rewards if r.names == NAMES["motion"]), None)
+        reason = getattr(lacking, "reason", "no motion reward in this set")
+        added = tuple(
+            Unavailable(NAMES[name], "none", reason) if motion is None else build(motion)
+            for name, build in FOLLOWERS[self.world].items()
+        )
+        return replace(self, rewards=(*self.rewards, *added))
 
     @property
     def recogniser(self) -> Recogniser | None:
@@ -165,16 +178,6 @@ class RewardSet:
             for reward in self.rewards
             for name in reward.names
         }
-
-
-def _followers(world: World, built: Sequence[Reward]) -> list[Reward]:
-    """Make the rewards that read what the motion reward measures; without it, none is there."""
-    motion = next((r for r in built if isinstance(r, MotionReward)), None)
-    if motion is not None:
-        return [build(motion) for build in FOLLOWERS[world].values()]
-    lacking = next((r for r in built if r.names == NAMES["motion"]), None)
-    reason = getattr(lacking, "reason", "no motion reward in this set")
-    return [Unavailable(NAMES[name], "none", reason) for name in FOLLOWERS[world]]
 
 
 def world_of(subject: Subject) -> World:

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ def test_the_fit_says_how_likely_two_are_one():
     p, q = (np.array([scale.similarity(d) for d in row]) for row in (same, different))
     # at even odds, the mean probability is the share of same
     assert (p.mean() + q.mean()) / 2 == pytest.approx(0.5, abs=0.03)
-    assert p.mean() > q.mean() + 0.3
+    assert p.mean() > q.mean() + 0.2
 
 
 def test_a_fit_takes_two_clips_of_two_people():
@@ -102,8 +103,6 @@ class Nodding:
 
 
 def test_a_fit_is_written_and_read_again(tmp_path):
-    from dataclasses import replace
-
     rng = np.random.default_rng(0)
     clips = []
     for person in range(3):

@@ -4,6 +4,7 @@ import numpy as np
 
 from likeness.rewards.base import Subject, missing, scored
 from likeness.rewards.cache import ClipCache
+from likeness.rewards.coupling import LOUDNESS_POWER
 from likeness.rewards.motion import MotionReward
 from likeness.rewards.movement import FLOOR, Movement
 from likeness.rewards.tripwires.pictures import Pictures, look, sharpness
@@ -23,8 +24,8 @@ class Tripwires:
 
     - ``wire_movement``: mean log step of head, eyes and mouth from frame to frame, less the
       reference's; falls when the face freezes, rises when it trembles.
-    - ``wire_mouth``: log deviation of the mouth's opening by that of the sound's log loudness,
-      less the reference's; rises when the mouth is louder than the voice.
+    - ``wire_mouth``: log of the mouth's mean opening by how much of the time is loud, less the
+      reference's; rises when the mouth is louder than the voice.
     - ``wire_sharpness``: log high by low detail of the face, less the reference's, both at the
       size of the smaller; rises with over-sharpening and grain, falls with blur.
     - ``wire_repeats``: likeness of the picture to itself moved, -1..1; rises for grids of faces.
@@ -95,10 +96,15 @@ def liveliness(movement: Movement) -> float:
 
 
 def mouth_gain(movement: Movement) -> float:
-    """Log deviation of the mouth's opening by that of the log loudness; NaN without sound."""
+    """Log mean opening by the mean of the heard loudness over its RMS; NaN without sound.
+
+    The volume of the recording drops out: what stays is how much of the time is speech.
+    """
     if not np.isfinite(movement.loudness).all() or movement.loudness.std() < FLOOR:
         return float("nan")
-    return float(np.log((movement.mouth.std() + FLOOR) / movement.loudness.std()))
+    heard = np.exp(LOUDNESS_POWER * movement.loudness)
+    talk = heard.mean() / np.sqrt((heard**2).mean())
+    return float(np.log((movement.mouth.mean() + FLOOR) / talk))
 
 
 def _moving(mine: Movement | str, theirs: Movement | str) -> dict[str, float | str]:

