@@ -19,7 +19,7 @@ from likeness.annotation.votes import Votes
 LEVEL = 0.95
 
 _DENSE = 4_000_000  # cells of a table of clusters that is kept whole
-_EXACT = 2**22  # votes that a resample, four times as large at most, counts exactly in 32 bits
+_EXACT = 2**20  # votes below which a cluster drawn 16 times still counts exactly in 32 bits
 _TOGETHER = 4_000_000  # cells of resamples that are fitted together
 
 
