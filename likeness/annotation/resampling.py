@@ -19,6 +19,7 @@ from likeness.annotation.votes import Votes
 LEVEL = 0.95
 
 _DENSE = 4_000_000  # cells of a table of clusters that is kept whole
+_EXACT = 2**20  # votes below which a cluster drawn 16 times still counts exactly in 32 bits
 _TOGETHER = 4_000_000  # cells of resamples that are fitted together
 
 
@@ -118,17 +119,19 @@ def _draws(
                 np.bincount(rng.integers(groups, size=groups), minlength=groups)
                 for _ in range(min(step, resamples - start))
             ]
-        ).astype(float)
-        yield (drawn @ table).reshape(-1, size, size, 3), groups / (groups - 1)
+        ).astype(table.dtype)
+        again = (drawn @ table).astype(float)
+        yield again.reshape(-1, size, size, 3), groups / (groups - 1)
 
 
 def _by_cluster(votes: Votes, clusters: np.ndarray, cells: int) -> np.ndarray | coo_array:
     """Count the votes of each cluster, (G, cells)."""
     groups = int(clusters.max()) + 1
+    kind = np.float32 if len(clusters) < _EXACT else np.float64
     if groups * cells <= _DENSE:
         flat = clusters.astype(np.int64) * cells + votes.cells()
-        return np.bincount(flat, minlength=groups * cells).reshape(groups, cells).astype(float)
-    ones = np.ones(len(clusters))
+        return np.bincount(flat, minlength=groups * cells).reshape(groups, cells).astype(kind)
+    ones = np.ones(len(clusters), kind)
     return coo_array((ones, (clusters, votes.cells())), shape=(groups, cells)).tocsr()
 
 

@@ -38,8 +38,9 @@ def check(
     """
     from likeness.cli.checking.cells import CellBook, Plan, fill
     from likeness.cli.checking.page import curves_page, markdown
-    from likeness.cli.checking.responses import report
+    from likeness.cli.checking.responses import combined, report
     from likeness.cli.checking.specimens import drawn_specimens, labelled_specimens
+    from likeness.rewards.combine.recipe import COMBINATIONS
     from likeness.rewards.sets import RewardSet
     from likeness.store.atomic import write_bytes
     from likeness.store.recipes import recipe_table
@@ -56,7 +57,7 @@ def check(
     }
     with bars("checking") as progress:
         cells = fill(CellBook(out, asked), specimens, loaded, plan, progress)
-    found = report(cells, asked)
+    found = report(combined(cells, COMBINATIONS.load(rewards)), asked)
     text = markdown(found)
     write_bytes(out / "check.md", text.encode())
     write_bytes(out / "check.json", to_json(found.to_dict()).encode())

@@ -9,8 +9,9 @@ import pytest
 from likeness.cli import run
 from likeness.cli.checking.catalogue import KNOWN
 from likeness.cli.checking.cells import CellBook, Plan, fill, planted
-from likeness.cli.checking.responses import report
+from likeness.cli.checking.responses import combined, report
 from likeness.cli.checking.specimens import Specimen, drawn_specimens, labelled_table
+from likeness.rewards.combine.recipe import COMBINATIONS
 from likeness.rewards.sets import RewardSet
 from likeness.store.errors import LikenessError
 from likeness.store.media import encode
@@ -43,7 +44,7 @@ def test_what_can_not_be_planted_says_why(specimens: list[Specimen]) -> None:
 @pytest.mark.slow
 def test_each_defect_lowers_its_own_reward(specimens: list[Specimen], tmp_path: Path) -> None:
     cells = fill(CellBook(tmp_path, {}), specimens, RewardSet.load("testbed"), PLAN)
-    found = report(cells, {})
+    found = report(combined(cells, COMBINATIONS.load("testbed")), {})
     assert [f"{f.claim}: {f.measured}" for f in found.findings if not f.holds] == []
     assert {r.defect for r in found.responses if r.own} == set(KNOWN)
     assert {"faces", "identity_ref", "quality"} <= found.seconds.keys()
