@@ -5,7 +5,7 @@ called directly here: the same lines run on a mesh of CPU processes, where tests
 """
 
 from contextlib import AbstractContextManager
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import torch
 import torch.distributed as dist
@@ -124,7 +124,7 @@ class Crew:
             transformer.check_division(self.ulysses, tokens)
         except ModelError as error:
             raise TrainingError(f"training.{error}") from error
-        transformer.to(self.device)
+        cast(nn.Module, transformer).to(self.device)
         if self._mesh is None:
             self._mesh = init_device_mesh(
                 self.device.type,
@@ -138,7 +138,7 @@ class Crew:
 
     def shard(self, transformer: nn.Module) -> None:
         """Divide the weights where they are to be divided: block by block, in place."""
-        transformer.to(self.device)
+        cast(nn.Module, transformer).to(self.device)
         divided = isinstance(transformer, FSDPModule)
         if self.division == "copies" or self.size == 1 or divided:
             return

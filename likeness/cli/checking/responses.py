@@ -185,6 +185,12 @@ def _with_total(cell: Cell, combination: Combination) -> Cell:
     return replace(cell, values={**cell.values, COMBINED: total.value})
 
 
+def _monotony(values: np.ndarray) -> float:
+    """Rank correlation of values with their order."""
+    found: Any = spearmanr(range(len(values)), values)
+    return float(found.statistic)
+
+
 def _response(table: Table, defect: str, reward: str) -> Response | None:
     doses = table.doses[defect]
     curves = np.stack([table.good(reward), *(table.good(reward, defect, d) for d in doses)])
@@ -192,12 +198,7 @@ def _response(table: Table, defect: str, reward: str) -> Response | None:
         return None
     turned = sign(reward) * curves
     whole = curves[:, np.isfinite(curves).all(axis=0)]
-    ranks = [
-        float(spearmanr(range(len(c)), c).statistic)
-        if np.isfinite(c).all() and np.ptp(c) > 0
-        else math.nan
-        for c in curves.T
-    ]
+    ranks = [_monotony(c) if np.isfinite(c).all() and np.ptp(c) > 0 else math.nan for c in curves.T]
     return Response(
         defect=defect,
         reward=reward,

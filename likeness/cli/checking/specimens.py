@@ -1,5 +1,6 @@
 """The clips a check spoils: drawn people, or a folder or table of labelled clips."""
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -95,9 +96,9 @@ def labelled_table(data: Path) -> "pd.DataFrame":
     else:
         table = read_sheet(data, columns=("clip", "person"))
         table["clip"] = [str(from_sheet(str(name), data)) for name in table["clip"]]
-    counts = table["person"].value_counts()
-    table = table[table["person"].map(counts) >= 2]
-    if table["person"].nunique() < 2:
+    counts = Counter(table["person"])
+    table = table.loc[[counts[person] >= 2 for person in table["person"]]]
+    if len(set(table["person"])) < 2:
         raise LikenessError(
             f"{data}: a check needs two people or more with two clips each, one to spoil and one "
             "as reference; put each person's clips into a folder of their own, or give a table "

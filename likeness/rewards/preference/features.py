@@ -122,7 +122,7 @@ class Space:
         kept = deviations > 1e-9 * np.maximum(1.0, np.abs(means))
         return cls(
             kept=kept,
-            gaps=~known.all(axis=0) & known.any(axis=0),
+            gaps=np.asarray(~known.all(axis=0) & known.any(axis=0)),
             means=means,
             scales=np.where(kept, deviations, 1.0),
         )

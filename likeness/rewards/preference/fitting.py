@@ -134,8 +134,8 @@ def solve(inputs: np.ndarray, votes: Votes, penalty: float, k: float) -> tuple[n
 
 def mean_loss(head_differences: np.ndarray, votes: Votes, k: float) -> float:
     """Mean loss of the votes that say something, each counted once."""
-    tensors = map(torch.from_numpy, (head_differences, votes.answers, np.ones(len(votes))))
-    return float(ties_loss(*tensors, k)[0])
+    differences, answers = torch.from_numpy(head_differences), torch.from_numpy(votes.answers)
+    return float(ties_loss(differences, answers, torch.ones(len(votes), dtype=torch.float64), k)[0])
 
 
 def _inputs(features: Features, votes: Votes, space: Space) -> np.ndarray:

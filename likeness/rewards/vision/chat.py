@@ -68,9 +68,10 @@ class ChatModel:
         need_file(folder, "config.json")
         with reading(folder, "a vision-language model"):
             processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
-            model, info = AutoModelForImageTextToText.from_pretrained(
+            loaded: Any = AutoModelForImageTextToText.from_pretrained(
                 folder, dtype=placement.dtype, local_files_only=True, output_loading_info=True
             )
+            model, info = loaded
             complain_of_missing(folder, info)
             model.eval().to(placement.device)
             return cls(model, processor, folder_hash(folder))

@@ -33,7 +33,7 @@ class VideoRewardConfig:
     frames: int
     most_pixels: int
     rank: int
-    alpha: float
+    alpha: int
     rslora: bool
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -71,7 +71,7 @@ class VideoRewardConfig:
                 frames=even(data.get("num_frames") or frames),
                 most_pixels=int(data["max_frame_pixels"]),
                 rank=int(lora["lora_r"]),
-                alpha=float(lora["lora_alpha"]),
+                alpha=int(lora["lora_alpha"]),
                 rslora=bool(lora.get("use_rslora", False)),
                 mean=tuple(float(norm[f"{name}_mean"]) for name in DIMENSIONS),
                 std=tuple(float(norm[f"{name}_std"]) for name in DIMENSIONS),

@@ -68,13 +68,14 @@ class OneAlign:
         from transformers import AutoImageProcessor, AutoModelForCausalLM, AutoTokenizer
 
         with reading(folder, "one-align"):
-            model, info = AutoModelForCausalLM.from_pretrained(
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
                 folder,
                 dtype=placement.dtype,
                 local_files_only=True,
                 trust_remote_code=True,
                 output_loading_info=True,
             )
+            model, info = loaded
             complain_of_missing(folder, info)
             model.eval().to(placement.device)
             return cls(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -52,7 +53,7 @@ class ClipTextReward:
         tokenize: Callable[[list[str]], Tensor],
         hash: str = "",
     ) -> None:
-        self.model = model
+        self.model: Any = model
         self.prepare = prepare
         self.tokenize = tokenize
         self.weights = hash
@@ -83,13 +84,14 @@ class ClipTextReward:
         name = architecture if path.is_file() and architecture else f"local-dir:{path}"
         precisions = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
         with reading(path, "open_clip's weights"):
-            model, _, prepare = open_clip.create_model_and_transforms(
+            made: Any = open_clip.create_model_and_transforms(
                 name,
                 pretrained=str(path) if path.is_file() else None,
                 precision=precisions[placement.dtype],
                 device=placement.device,
                 require_pretrained=True,
             )
+            model, _, prepare = made
             tokenize = open_clip.get_tokenizer(name)
         digest = file_hash(path) if path.is_file() else folder_hash(path)
         return cls(model.eval(), prepare, tokenize, digest)

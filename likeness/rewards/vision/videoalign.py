@@ -113,7 +113,7 @@ def read_state(folder: Path) -> State:
     return canonical({**others, **load_file(adapter)})
 
 
-def fill(net: VideoAlignNet, state: State, rank: int, alpha: float, rslora: bool) -> VideoAlignNet:
+def fill(net: VideoAlignNet, state: State, rank: int, alpha: int, rslora: bool) -> VideoAlignNet:
     """Put a checkpoint into a network, adapters through peft, which stay beside the weights.
 
     Args:

@@ -87,9 +87,10 @@ class VideoReward:
         with reading(root, "Qwen2-VL"):
             processor = AutoProcessor.from_pretrained(root, local_files_only=True)
             processor.tokenizer.padding_side = "right"
-            model, info = Qwen2VLForConditionalGeneration.from_pretrained(
+            loaded: Any = Qwen2VLForConditionalGeneration.from_pretrained(
                 root, dtype=placement.dtype, local_files_only=True, output_loading_info=True
             )
+            model, info = loaded
             complain_of_missing(root, info)
         with reading(folder, "VideoReward"):
             tokens = cls._add_tokens(processor.tokenizer, model)

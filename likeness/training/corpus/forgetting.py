@@ -119,10 +119,10 @@ def forget_in(folder: Path, identity: str) -> Removed:
     described = read_description(folder)
     with held(folder):
         index = read_index(folder)
-        own = index["identity"] == identity
+        own = (index["identity"] == identity).to_numpy()
         if not own.any():
             return Removed(corpus=folder, clips=(), windows=0)
-        rows, rest = index[own], index[~own].reset_index(drop=True)
+        rows, rest = index.loc[own], index.loc[~own].reset_index(drop=True)
         hashes = set(rows["clip"])
         records = [(path, r) for path, r in all_records(folder) if r.hash in hashes]
         names = {*rows["name"], *(record.name for _, record in records)}

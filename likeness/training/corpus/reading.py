@@ -87,7 +87,7 @@ class Corpus:
         if not len(index):
             raise CorpusError(f"{folder} holds no window: its card.md says what was refused, why")
         share = described["settings"].get("held_out", 0.0)
-        apart = index["identity"].map(lambda name: is_held_out(name, share)).astype(bool)
+        apart = np.array([is_held_out(name, share) for name in index["identity"]], bool)
         people = len(set(index["identity"][~apart]))
         if not people:
             raise CorpusError(
@@ -103,11 +103,11 @@ class Corpus:
         shards = Shards(folder)
         for name in index["shard"].unique():
             check_shard(shards.path(name), name, whole=verify)
-        corpus = cls(index[~apart].reset_index(drop=True), shards, described, generator)
+        corpus = cls(index.loc[~apart].reset_index(drop=True), shards, described, generator)
         corpus.hash = hash_of(described, index)
         corpus.earlier = Tombstones.read(folder).corpora
         if apart.any():
-            rest = index[apart].reset_index(drop=True)
+            rest = index.loc[apart].reset_index(drop=True)
             corpus.held_out = cls(rest, shards, described, generator)
         return corpus
 
