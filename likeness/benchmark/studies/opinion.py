@@ -132,7 +132,8 @@ def half_widths(ratings: Ratings, method: str) -> np.ndarray:
     Raters are a sample: each is left out in turn, and the method is done anew (jackknife), so
     that biases and inconsistencies count as estimated; whom `bt500` leaves out is taken as given,
     as its text does. t with the item's raters less one as degrees of freedom. For `plain` with
-    one rating a rater it is the usual t interval. NaN where fewer than two raters rated the item, or where nothing varies.
+    one rating a rater it is the usual t interval. NaN where fewer than two raters rated the item,
+    or where nothing varies.
     """
     if method == "bt500":
         ratings, method = ratings.without(bt500(ratings).rejected), "plain"
