@@ -1,4 +1,7 @@
-"""Seconds of processor time to rank systems from votes, beside evalica on the same votes; asked for is a fifth."""
+"""Seconds of processor time to rank systems from votes, beside evalica on the same votes.
+
+Asked for is that a fit and 100 resamples of 1,000,000 votes take a fifth of evalica's fit alone.
+"""
 
 import time
 from dataclasses import replace

@@ -83,9 +83,9 @@ def _alphas(
         expected = (total**2 - (margins**2).sum(1)) / (total - 1)
     elif level == "interval":
         assert numbers is not None
-        numbers = numbers - numbers.mean()
-        observed = shares @ _scatter(counts, numbers)
-        expected = _scatter(margins, numbers) / (total - 1)
+        centred: np.ndarray = numbers - numbers.mean()
+        observed = shares @ _scatter(counts, centred)
+        expected = _scatter(margins, centred) / (total - 1)
     else:
         ranks = margins.cumsum(1) - margins / 2  # the middle of each value's places
         observed = np.array(

@@ -2,15 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from likeness.store.errors import LikenessError
 from likeness.store.sheets import read_sheet
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 COLUMNS = ("rater", "item", "value")
 LEVELS = ("nominal", "ordinal", "interval")
@@ -65,7 +62,7 @@ def read_labels(path: Path, level: str) -> Labels:
     """
     import pandas as pd
 
-    table = read_sheet(path, columns=COLUMNS)
+    table: Any = read_sheet(path, columns=COLUMNS)
     for column in ("rater", "item"):
         if len(rows := np.flatnonzero(table[column].isna())):
             raise LabelError(f"{path}: row {rows[0] + 1} has no {column}")
@@ -94,12 +91,13 @@ def read_labels(path: Path, level: str) -> Labels:
     )
 
 
-def _numbers(path: Path, values: "pd.Series", level: str) -> "pd.Series":
+def _numbers(path: Path, values: Any, level: str) -> Any:
     import pandas as pd
 
     if level == "nominal":
         return values.astype(str)
-    numbers = pd.to_numeric(values, errors="coerce").astype(float)
+    numbers: Any = pd.to_numeric(values, errors="coerce")
+    numbers = numbers.astype(float)
     wrong = ~np.isfinite(numbers.to_numpy())
     if wrong.any():
         raise LabelError(

@@ -100,7 +100,7 @@ def strongly_connected(wins: np.ndarray) -> np.ndarray:
         if reach.all():
             break
         reach = (reach @ reach > 0).astype(np.float32)
-    return reach.all(axis=(1, 2))
+    return np.asarray(reach.all(axis=(1, 2)))
 
 
 def wins_over(counts: np.ndarray) -> np.ndarray:

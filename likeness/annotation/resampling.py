@@ -8,6 +8,7 @@ the larger of the two.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -124,8 +125,8 @@ def _draws(
         yield again.reshape(-1, size, size, 3), groups / (groups - 1)
 
 
-def _by_cluster(votes: Votes, clusters: np.ndarray, cells: int) -> np.ndarray | coo_array:
-    """Count the votes of each cluster, (G, cells)."""
+def _by_cluster(votes: Votes, clusters: np.ndarray, cells: int) -> Any:
+    """Count the votes of each cluster, (G, cells): an array, sparse where that is large."""
     groups = int(clusters.max()) + 1
     kind = np.float32 if len(clusters) < _EXACT else np.float64
     if groups * cells <= _DENSE:

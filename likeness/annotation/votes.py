@@ -2,16 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from likeness.annotation.ties import LEFT, RIGHT, TIE
 from likeness.store.errors import LikenessError
 from likeness.store.sheets import read_sheet
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 COLUMNS = ("left", "right", "winner")
 OUTCOMES = {"left": LEFT, "right": RIGHT, "tie": TIE, "both_bad": TIE}
@@ -69,7 +66,7 @@ def read_votes(path: Path) -> Votes:
     """
     import pandas as pd
 
-    table = read_sheet(path, columns=COLUMNS)
+    table: Any = read_sheet(path, columns=COLUMNS)
     if table.empty:
         raise VoteError(f"{path}: there is no vote in it")
     for column in (*COLUMNS, *(c for c in ("rater", "item") if c in table)):
@@ -95,7 +92,7 @@ def read_votes(path: Path) -> Votes:
     )
 
 
-def _refuse(path: Path, wrong: "pd.Series", what: str, values: "pd.Series | None" = None) -> None:
+def _refuse(path: Path, wrong: Any, what: str, values: Any = None) -> None:
     """Raise an error that names the first wrong row, counted from 1 without the header."""
     found = np.flatnonzero(np.asarray(wrong))
     if len(found):

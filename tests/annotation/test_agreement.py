@@ -12,7 +12,7 @@ from statsmodels.stats.inter_rater import cohens_kappa
 
 from likeness.annotation.ability import abilities, dawid_skene
 from likeness.annotation.agreement import agreement, kappas
-from likeness.annotation.labels import LEVELS, LabelError, read_labels
+from likeness.annotation.labels import LEVELS, LabelError, Labels, read_labels
 from likeness.store.sheets import SheetError
 
 # Krippendorff (2011), Computing Krippendorff's Alpha-Reliability: four observers, twelve units.
@@ -175,3 +175,32 @@ def test_a_missing_column_is_named(tmp_path):
     path.write_text("")
     with pytest.raises(SheetError, match="not a csv table"):
         read_labels(path, "nominal")
+
+
+def labelled(rng: np.random.Generator, items: int) -> Labels:
+    """Labels of five numbers by five raters of unequal skill, a fifth of them missing."""
+    truth = rng.integers(5, size=items)
+    right = rng.random((5, items)) < np.linspace(0.5, 0.9, 5)[:, None]
+    said = np.where(right, truth, rng.integers(5, size=(5, items)))
+    given = rng.random((5, items)) < 0.8
+    rater, item = np.nonzero(given)
+    return Labels(
+        raters=tuple("abcde"),
+        items=tuple(map(str, range(items))),
+        values=np.arange(5.0),
+        rater=rater,
+        item=item,
+        value=said[given],
+        level="ordinal",
+    )
+
+
+@pytest.mark.slow
+def test_the_interval_of_alpha_covers_95_times_in_100():
+    rng = np.random.default_rng(0)
+    truth = agreement(labelled(rng, 60_000), 1, rng).alpha
+    inside = []
+    for _ in range(600):
+        found = agreement(labelled(rng, 60), 300, rng)
+        inside.append(found.low <= truth <= found.high)
+    assert 0.93 <= np.mean(inside) <= 0.97

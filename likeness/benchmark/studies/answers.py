@@ -2,15 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from likeness.store.errors import LikenessError
 from likeness.store.sheets import read_sheet
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 COLUMNS = ("rater", "case", "real_side", "chosen")
 SIDES = ("left", "right")
@@ -64,7 +61,7 @@ def read_answers(path: Path) -> Answers:
     """
     import pandas as pd
 
-    table = read_sheet(path, columns=COLUMNS)
+    table: Any = read_sheet(path, columns=COLUMNS)
     if table.empty:
         raise StudyError(f"{path}: there is no answer in it")
     for column in ("rater", "case"):
@@ -104,7 +101,7 @@ def read_answers(path: Path) -> Answers:
     )
 
 
-def _checks(path: Path, table: "pd.DataFrame") -> np.ndarray:
+def _checks(path: Path, table: Any) -> np.ndarray:
     if "check" not in table:
         return np.zeros(len(table), bool)
     said = table["check"].astype(str).str.lower()

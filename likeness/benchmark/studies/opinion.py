@@ -130,16 +130,21 @@ def half_widths(ratings: Ratings, method: str) -> np.ndarray:
     """Half of each item's 95 % interval, over raters, (J,).
 
     Raters are a sample: each is left out in turn, and the method is done anew (jackknife), so
-    that biases, inconsistencies and rejections count as estimated. t with the item's raters less
-    one as degrees of freedom. For `plain` with one rating a rater it is the usual t interval.
-    NaN where fewer than two raters rated the item, or where nothing varies.
+    that biases and inconsistencies count as estimated; whom `bt500` leaves out is taken as given,
+    as its text does. t with the item's raters less one as degrees of freedom. For `plain` with
+    one rating a rater it is the usual t interval. NaN where fewer than two raters rated the item,
+    or where nothing varies.
     """
+    if method == "bt500":
+        ratings, method = ratings.without(bt500(ratings).rejected), "plain"
     solve, raters = METHODS[method], len(ratings.raters)
     pairs = np.unique(ratings.item.astype(np.int64) * raters + ratings.rater)
     seen = np.bincount(pairs // raters, minlength=len(ratings.items))
     if raters < 2:
         return np.full(len(ratings.items), math.nan)
-    parts = np.stack([solve(ratings.without(rater)).mos for rater in range(raters)])
+    parts = np.stack(
+        [solve(ratings.without(np.arange(raters) == rater)).mos for rater in range(raters)]
+    )
     known = np.isfinite(parts)
     centre = np.where(known, parts, 0).sum(0) / np.maximum(known.sum(0), 1)
     squares = (np.where(known, parts - centre, 0) ** 2).sum(0)

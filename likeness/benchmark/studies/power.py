@@ -1,6 +1,7 @@
 """How many raters and cases a Turing test takes."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
@@ -123,7 +124,10 @@ def _centre(plan: Plan) -> float:
         return float(mean - plan.accuracy)
 
     wide = 30 * (1 + spread)
-    return float(brentq(off, -wide, wide)) if spread else float(logit(plan.accuracy))
+    if not spread:
+        return float(logit(plan.accuracy))
+    found: Any = brentq(off, -wide, wide)
+    return float(found)
 
 
 def _shows(plan: Plan, right: np.ndarray) -> bool:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,9 +33,9 @@ class Ratings:
     item: np.ndarray
     score: np.ndarray
 
-    def without(self, rater: int) -> "Ratings":
-        """Leave a rater's ratings out; names and codes stay."""
-        kept = self.rater != rater
+    def without(self, left_out: np.ndarray) -> "Ratings":
+        """Leave the ratings of some raters out, (I,) bool; names and codes stay."""
+        kept = ~left_out[self.rater]
         return Ratings(
             dimension=self.dimension,
             raters=self.raters,
@@ -58,14 +59,15 @@ def read_ratings(path: Path) -> list[Ratings]:
     """
     import pandas as pd
 
-    table = read_sheet(path, columns=COLUMNS)
+    table: Any = read_sheet(path, columns=COLUMNS)
     for column in COLUMNS[:3]:
         if len(rows := np.flatnonzero(table[column].isna())):
             raise StudyError(f"{path}: row {rows[0] + 1} has no {column}")
     table = table[table["score"].notna()]
     if table.empty:
         raise StudyError(f"{path}: there is no rating in it")
-    scores = pd.to_numeric(table["score"], errors="coerce").to_numpy(float)
+    numbers: Any = pd.to_numeric(table["score"], errors="coerce")
+    scores = numbers.to_numpy(float)
     if len(rows := np.flatnonzero(~np.isfinite(scores))):
         told = table["score"].iloc[rows[0]]
         raise StudyError(f"{path}: score {told!r} is not a number")
