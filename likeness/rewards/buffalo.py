@@ -109,7 +109,7 @@ def _load(path: Path, task: str, providers: "Sequence[str]") -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3
-    net = get_model(str(path), providers=list(providers), sess_options=options)
+    net: Any = get_model(str(path), providers=list(providers), sess_options=options)
     if net is None or net.taskname != task:
         kind = "something else" if net is None else f"a model for {net.taskname}"
         raise BuffaloError(f"{path}: holds {kind}, one for {task} is needed")
