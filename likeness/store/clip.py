@@ -57,6 +57,21 @@ class Footage(Protocol):
         ...
 
 
+def begin_hash(
+    shape: tuple[int, ...], fps: float, samples: int, sample_rate: int
+) -> "hashlib._Hash":
+    """Begin the hash of footage; the bytes of all frames go in next, then those of the audio.
+
+    Args:
+        shape: of all frames, (T, H, W, 3).
+        fps: frames a second.
+        samples: of audio.
+        sample_rate: of the audio.
+
+    """
+    return hashlib.sha256(f"{shape} {float(fps)!r} {(samples,)} {sample_rate}".encode())
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Clip:
     """Moving pictures with their sound, in memory.
@@ -126,11 +141,14 @@ class Clip:
         for start in range(0, len(self.frames), most):
             yield self.frames[start : start + most]
 
-    @cached_property
+    @property
     def hash(self) -> str:
         """SHA-256 of what is seen and heard: frames, fps, audio and its rate (64 hex digits)."""
-        head = f"{self.frames.shape} {float(self.fps)!r} {self.audio.shape} {self.sample_rate}"
-        digest = hashlib.sha256(head.encode())
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> str:
+        digest = begin_hash(self.frames.shape, self.fps, len(self.audio), self.sample_rate)
         digest.update(np.ascontiguousarray(self.frames).data)
         digest.update(np.ascontiguousarray(self.audio).data)
         return digest.hexdigest()

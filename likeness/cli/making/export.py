@@ -15,7 +15,7 @@ from likeness.cli.making.settings import Mark
 from likeness.store.atomic import write_bytes
 from likeness.store.marks import badge, manifest, watermark
 from likeness.store.marks.signing import Identity
-from likeness.store.media import Film, encode, iter_frames
+from likeness.store.media import Reel, encode, iter_frames
 from likeness.store.weights import file_hash
 
 CLAIMED = ("checkpoint", "condition", "seed", "sampler", "steps", "mark")
@@ -27,7 +27,7 @@ def sidecar_of(clip: Path) -> Path:
 
 
 def export(
-    film: Film, path: Path, claims: Mapping[str, Any], *, mark: Mark, signer: Identity | None
+    film: Reel, path: Path, claims: Mapping[str, Any], *, mark: Mark, signer: Identity | None
 ) -> dict[str, Any]:
     """Write a clip with what tells that it was generated.
 

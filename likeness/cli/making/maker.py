@@ -23,7 +23,7 @@ from likeness.model.placement import memory_advice
 from likeness.rewards.sets import RewardSet
 from likeness.store.errors import LikenessError
 from likeness.store.marks.signing import Identity, identity
-from likeness.store.media import Film
+from likeness.store.media import Reel
 from likeness.store.progress import Progress, silent
 
 State = Literal["made", "kept", "failed", "busy"]
@@ -196,7 +196,7 @@ class Maker:
             **self._facts,
             "notes": list(one.notes),
         }
-        film = Film(
+        film = Reel(
             blocks=blocks,
             fps=self._generator.config.fps,
             audio=one.speech,

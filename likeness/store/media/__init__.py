@@ -2,13 +2,13 @@
 
 from likeness.store.media.probing import AudioInfo, MediaError, MediaInfo, VideoInfo, probe
 from likeness.store.media.reading import decode, decode_audio, iter_frames, soundtrack
-from likeness.store.media.writing import Film, encode, encode_bytes
+from likeness.store.media.writing import Reel, encode, encode_bytes
 
 __all__ = [
     "AudioInfo",
-    "Film",
     "MediaError",
     "MediaInfo",
+    "Reel",
     "VideoInfo",
     "decode",
     "decode_audio",

@@ -1,3 +1,4 @@
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from likeness.store.media.probing import (
     MediaError,
     display_matrix,
     frame_rate,
+    opened,
     shown_size,
     video_stream,
 )
@@ -61,6 +63,23 @@ def promised_end(stream: Stream) -> float | None:
     if stream.duration is None or stream.time_base is None:
         return None
     return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+
+
+def expected_frames(path: Path, fps: float) -> int:
+    """Say how many pictures :func:`pictures` should yield from a film's start, 1 or more.
+
+    Told by the packets' times, without decoding: a damaged film may yield others.
+    """
+    with opened(path) as container:
+        stream = video_stream(container, path)
+        step = 1 / frame_rate(stream, path)
+        base, end = _time_base(stream), 0.0
+        for packet in container.demux(stream):
+            begin = packet.dts if packet.pts is None else packet.pts
+            if begin is not None:
+                end = max(end, begin * base + (float((packet.duration or 0) * base) or step))
+        shown = end - origin_time(stream) + _TICK_SLACK
+        return max(1, math.ceil(shown * fps - 0.5))
 
 
 def checked_packets(

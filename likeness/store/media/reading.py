@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from likeness.store.clip import Clip
-from likeness.store.media.pictures import Ticks, origin_time, pictures
+from likeness.store.media.pictures import Ticks, expected_frames, origin_time, pictures
 from likeness.store.media.probing import (
     MediaError,
     audio_stream,
@@ -79,7 +79,8 @@ def decode(
             audio_stream(container, path)
         has_audio = bool(container.streams.audio)
         seen = pictures(container, path, Ticks(fps=rate, start=start))
-        picture = _stacked(islice(seen, frames), path)
+        expected = frames or expected_frames(path, rate) - int(start * rate)
+        picture = _stacked(islice(seen, frames), path, expected)
     if frames is not None and len(picture) < frames:
         raise MediaError(
             f"{path}: only {len(picture)} of {frames} frames from {start:.2f} s on; "
@@ -128,19 +129,22 @@ def decode_audio(path: str | Path, sample_rate: int = 16000) -> np.ndarray:
         return sound(container, path, sample_rate, begin, None)
 
 
-def _stacked(frames: Iterator[np.ndarray], path: Path) -> np.ndarray:
+def _stacked(frames: Iterator[np.ndarray], path: Path, expected: int) -> np.ndarray:
     """Stack pictures as they come, without holding them twice. Returns (T, H, W, 3) uint8."""
     first = next(frames)
-    most = MOST_BYTES // first.nbytes
-
-    def counted() -> Iterator[np.ndarray]:
-        yield first
-        for count, frame in enumerate(frames, start=2):
-            if count > most:
-                raise MediaError(
-                    f"{path}: more than {most} frames of {first.shape[1]}x{first.shape[0]} don't "
-                    "fit in memory; cut the film into shorter clips"
-                )
-            yield frame
-
-    return np.fromiter(counted(), dtype=np.dtype((np.uint8, first.shape)))
+    most = max(1, MOST_BYTES // first.nbytes)
+    stack = np.empty((min(max(1, expected), most), *first.shape), np.uint8)
+    stack[0] = first
+    count = 1
+    for frame in frames:
+        if count == most:
+            raise MediaError(
+                f"{path}: more than {most} frames of {first.shape[1]}x{first.shape[0]} don't "
+                "fit in memory; cut the film into shorter clips"
+            )
+        if count == len(stack):  # the file told of fewer
+            room = np.empty((min(count // 2 + 1, most - count), *first.shape), np.uint8)
+            stack = np.concatenate([stack, room])
+        stack[count] = frame
+        count += 1
+    return stack[:count]

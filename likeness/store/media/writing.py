@@ -23,7 +23,7 @@ _CONTAINER = {"movflags": "faststart+use_metadata_tags", "fflags": "+bitexact"}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Film:
+class Reel:
     """A clip whose frames come in blocks, for what is too long to hold.
 
     Attributes:
@@ -42,7 +42,7 @@ class Film:
     origin: Origin
 
 
-def encode(clip: Clip | Film, path: str | Path, *, lossless: bool = False) -> None:
+def encode(clip: Clip | Reel, path: str | Path, *, lossless: bool = False) -> None:
     """Write a clip as an mp4 file, whole or not at all; the same clip gives the same bytes.
 
     By default h264 (yuv420p, BT.709) and aac, which browsers play; a picture of odd size gets its
@@ -83,7 +83,7 @@ def encode_bytes(clip: Clip, *, lossless: bool = False) -> bytes:
         return path.read_bytes()
 
 
-def _mux(container: OutputContainer, clip: Clip | Film, lossless: bool) -> None:
+def _mux(container: OutputContainer, clip: Clip | Reel, lossless: bool) -> None:
     rate = Fraction(clip.fps).limit_denominator(1001)
     video = _lossless_video(container, rate) if lossless else _video(container, rate)
     audio = None
