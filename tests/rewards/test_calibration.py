@@ -60,19 +60,20 @@ def test_gaussians_give_the_closed_form() -> None:
     assert decide(trials, [low, strict, equal], "r").value == strict.threshold
 
 
-def test_the_interval_is_wider_where_people_differ() -> None:
-    """Scores that hang on who is seen: people drawn again say what pairs drawn again hide."""
+def test_people_drawn_again_say_what_pairs_drawn_again_hide() -> None:
     rng = np.random.default_rng(0)
     trials = planted(60, 4.0, 1)
-    lift = rng.normal(0, 1.0, 60)
+    lift = rng.normal(0, 1.0, 60)  # some people look like everybody
     moved = trials.scores + np.where(trials.same, 0, lift[trials.left] + lift[trials.right])
-    clustered = Trials(
-        scores=moved / np.sqrt(3), same=trials.same, left=trials.left, right=trials.right
-    )
-    plain, wide = points(trials, 200)[0], points(clustered, 200)[0]
-    assert wide.threshold_high - wide.threshold_low > 1.5 * (
-        plain.threshold_high - plain.threshold_low
-    )
+    trials = Trials(scores=moved, same=trials.same, left=trials.left, right=trials.right)
+    of_pairs = []
+    for _ in range(200):
+        drawn = rng.integers(0, len(moved), len(moved))
+        curve = roc(moved[drawn], trials.same[drawn])
+        of_pairs.append(curve.thresholds[curve.at_far(0.01)])
+    low, high = np.quantile(of_pairs, [0.025, 0.975])
+    point = points(trials, 200)[0]
+    assert point.threshold_high - point.threshold_low > 2 * (high - low)
 
 
 def test_weights_count_as_copies() -> None:
