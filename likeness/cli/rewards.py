@@ -7,12 +7,13 @@ import typer
 
 from likeness.cli.console import bars, print_json, say, to_json
 from likeness.cli.options import AsJson, family
-from likeness.cli.preferring import fit_preference
+from likeness.cli.preferring import fit_preference, tune_preference
 
 app = family(help="Check rewards against known defects; learn one from votes.")
 
 Out = Annotated[Path, typer.Option(help="Folder to write into.", file_okay=False)]
 app.command("fit-preference")(fit_preference)
+app.command("tune-preference")(tune_preference)
 
 
 @app.command("check")
