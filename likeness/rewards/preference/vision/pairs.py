@@ -107,6 +107,7 @@ def pair_dataset(pairs: Sequence[ClipPair], frames: int, side: int) -> "Dataset"
 
     """
     from datasets import Dataset, Features, Image, List, Value
+    from PIL.Image import fromarray
 
     pictures = List(Image())
     features = Features(
@@ -119,8 +120,10 @@ def pair_dataset(pairs: Sequence[ClipPair], frames: int, side: int) -> "Dataset"
     )
     rows: dict[str, list[Any]] = {name: [] for name in features}
     for pair, chosen, rejected in _read(pairs, frames, side):
-        for name, value in zip(features, (pair.prompt, pair.margin, chosen, rejected), strict=True):
-            rows[name].append(value)
+        rows["prompt"].append(pair.prompt)
+        rows["margin"].append(pair.margin)
+        rows["chosen"].append([fromarray(frame) for frame in chosen])
+        rows["rejected"].append([fromarray(frame) for frame in rejected])
     return Dataset.from_dict(rows, features=features)
 
 
