@@ -44,7 +44,7 @@ def check(
     from likeness.store.atomic import write_bytes
     from likeness.store.recipes import recipe_table
 
-    loaded, plan = RewardSet.load(rewards), Plan(seed=seed)
+    loaded, plan = RewardSet.load(rewards).with_movement(), Plan(seed=seed)
     if data is None:
         specimens = drawn_specimens("spare", people, seconds)
     else:
