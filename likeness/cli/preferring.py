@@ -1,17 +1,21 @@
 """Learning from votes what people prefer, and saying how well it is known."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from likeness.cli.console import print_json, say
+from likeness.cli.console import bars, print_json, say
 from likeness.cli.options import AsJson
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from likeness.rewards.preference.trial import Trial
+    from likeness.rewards.preference.vision.judge import VisionPreferenceReward
+    from likeness.rewards.preference.vision.pairs import ClipPair
     from likeness.store.records import Score
 
 VotesTable = Annotated[
@@ -62,6 +66,73 @@ def fit_preference(
     for trial in trials:
         _print(trial)
     say(f"saved in {out}: preference.safetensors, preference.json")
+
+
+def tune_preference(
+    votes: VotesTable,
+    settings: Annotated[
+        list[str] | None, typer.Argument(help="Such as steps=100.", metavar="KEY=VALUE...")
+    ] = None,
+    *,
+    out: OutFolder,
+    recipe: Annotated[str, typer.Option(help="A recipe's name or TOML file.")] = "qwen2_vl_2b",
+    held_out: HeldOut = 0.2,
+    seed: Annotated[int, typer.Option(help="Parts conditions.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Tune a vision-language model to prefer the clips that people prefer.
+
+    VOTES names clips by file, relative to the table; it may also have columns condition, prompt
+    and margin. Ties and both_bad are left out. Prints how many held-out pairs it orders right.
+    """
+    from dataclasses import asdict
+
+    import numpy as np
+
+    from likeness.benchmark.statistics import share_estimate
+    from likeness.rewards.preference.vision.judge import VisionPreferenceReward
+    from likeness.rewards.preference.vision.pairs import pairs_of
+    from likeness.rewards.preference.vision.tuning import RECIPES, tune
+    from likeness.rewards.preference.votes import COLUMNS, parted
+    from likeness.store.sheets import read_sheet
+
+    config = RECIPES.load(recipe, settings or [])
+    found = pairs_of(read_sheet(votes, columns=COLUMNS), votes)
+    conditions = np.array([pair.condition for pair in found.pairs])
+    held = parted(conditions, held_out, np.random.default_rng(seed))
+    train = tuple(p for p, out_of in zip(found.pairs, held, strict=True) if not out_of)
+    kept = tuple(p for p, out_of in zip(found.pairs, held, strict=True) if out_of)
+    with bars("tuning") as progress:
+        tuned = tune(train, config, out, progress)
+    hits = _ordered(VisionPreferenceReward.load(out), kept)
+    share = share_estimate(hits.tolist(), conditions[held].tolist())
+    if as_json:
+        print_json({"losses": tuned.losses, "accuracy": asdict(share), "left_out": found.left_out})
+        return
+    for answer, count in sorted(found.left_out.items()):
+        say(f"{count} votes for {answer} left out")
+    say(f"loss {tuned.losses[0]:.3f} at first, {tuned.losses[-1]:.3f} at last")
+    say(
+        f"ordered {100 * share.value:.1f} % [{100 * share.low:.1f}, {100 * share.high:.1f}] of "
+        f"{share.cases} held-out pairs right, over {share.people} conditions; saved in {out}"
+    )
+
+
+def _ordered(reward: "VisionPreferenceReward", pairs: Sequence["ClipPair"]) -> "np.ndarray":
+    """Tell which pairs' chosen clip scores above the rejected one: 0 or 1 each."""
+    import numpy as np
+
+    from likeness.rewards.base import Subject
+    from likeness.store.media import decode
+
+    hits = []
+    for pair in pairs:
+        chosen, rejected = (
+            reward.score([Subject(clip=decode(path, need_audio=False), prompt=pair.prompt)])[0]
+            for path in (pair.chosen, pair.rejected)
+        )
+        hits.append(float(chosen.value > rejected.value))
+    return np.array(hits)
 
 
 SCORED = ("clip", "reward", "value", "version")

@@ -8,13 +8,14 @@ import typer
 from likeness.cli.calibrating import calibrate
 from likeness.cli.console import bars, print_json, say, to_json
 from likeness.cli.options import AsJson, family
-from likeness.cli.preferring import fit_preference
+from likeness.cli.preferring import fit_preference, tune_preference
 
 app = family(help="Check and calibrate rewards; learn one from votes.")
 
 Out = Annotated[Path, typer.Option(help="Folder to write into.", file_okay=False)]
 app.command("calibrate")(calibrate)
 app.command("fit-preference")(fit_preference)
+app.command("tune-preference")(tune_preference)
 
 
 @app.command("check")
@@ -45,7 +46,7 @@ def check(
     from likeness.store.atomic import write_bytes
     from likeness.store.recipes import recipe_table
 
-    loaded, plan = RewardSet.load(rewards), Plan(seed=seed)
+    loaded, plan = RewardSet.load(rewards).with_movement(), Plan(seed=seed)
     if data is None:
         specimens = drawn_specimens("spare", people, seconds)
     else:

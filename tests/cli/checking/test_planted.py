@@ -43,7 +43,8 @@ def test_what_can_not_be_planted_says_why(specimens: list[Specimen]) -> None:
 
 @pytest.mark.slow
 def test_each_defect_lowers_its_own_reward(specimens: list[Specimen], tmp_path: Path) -> None:
-    cells = fill(CellBook(tmp_path, {}), specimens, RewardSet.load("testbed"), PLAN)
+    rewards = RewardSet.load("testbed").with_movement()
+    cells = fill(CellBook(tmp_path, {}), specimens, rewards, PLAN)
     found = report(combined(cells, COMBINATIONS.load("testbed")), {})
     assert [f"{f.claim}: {f.measured}" for f in found.findings if not f.holds] == []
     assert {r.defect for r in found.responses if r.own} == set(KNOWN)

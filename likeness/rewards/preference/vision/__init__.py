@@ -1,0 +1,1 @@
+"""A vision-language model that learns from votes which clip people prefer."""
