@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from likeness.rewards.base import Reward, Subject, Unavailable
-from likeness.rewards.detectors import TestbedDetector, YuNetDetector
+from likeness.rewards.detectors import TestbedDetector
 from likeness.rewards.faces import FaceFinder
 from likeness.rewards.identity import IdentityReward
 from likeness.rewards.landmarks import Landmarker, OpenSeeFaceLandmarker, TestbedLandmarker
@@ -14,6 +14,7 @@ from likeness.rewards.quality import NiqeModel, QualityReward, TestbedQuality
 from likeness.rewards.recognisers import OnnxRecogniser, Recogniser, TestbedRecogniser
 from likeness.rewards.syncnet import SyncEmbedder
 from likeness.rewards.text import TextReward
+from likeness.rewards.yunet import YuNetDetector
 from likeness.store.progress import Progress, silent
 from likeness.store.records import Score
 from likeness.store.weights import WeightsError, find, packaged
@@ -86,10 +87,11 @@ class RewardSet:
     rewards: tuple[Reward, ...]
 
     @classmethod
-    def load(cls, world: World) -> "RewardSet":
+    def load(cls, world: World, cache: Path | None = None) -> "RewardSet":
         """Load a world's rewards.
 
-        A reward whose weights are missing scores NaN and says which file it wants.
+        A reward whose weights are missing scores NaN and says which file it wants. Faces that
+        were found are kept in the folder `cache`, where one is given.
 
         Raises:
             WeightsError: the face detector's weights are missing: nothing works without them.
@@ -100,7 +102,7 @@ class RewardSet:
             if world == "testbed"
             else YuNetDetector(find("yunet"))
         )
-        faces = FaceFinder(detector)
+        faces = FaceFinder(detector, cache)
         built = []
         for name, build in REWARDS[world].items():
             try:
