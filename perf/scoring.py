@@ -7,16 +7,13 @@ and runs its network on one face or window after the other. Both use the same nu
 """
 
 import argparse
-import multiprocessing
 import os
 import resource
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 import onnxruntime
@@ -38,18 +35,14 @@ from likeness.rewards.lipsync import (
 from likeness.rewards.motion import RECORDED, MotionReward, naturalness
 from likeness.rewards.movement import average_statistics, measure
 from likeness.rewards.recognisers import NORMALISATIONS, OnnxRecogniser
-from likeness.rewards.sets import RewardSet
 from likeness.rewards.syncnet import WINDOW, SyncEmbedder, SyncNet, SyncNetConfig
 from likeness.rewards.yunet import YuNetDetector
 from likeness.store.clip import Clip
-from likeness.store.film import Film
 from likeness.store.media import decode, encode
 from likeness.store.weights import find
-from likeness.testbed.cast import cast, take_of
 
 FILMS = ("may_5s_real3d.mp4", "aoc_tight_sadtalker.mp4", "man_radio_infinitetalk.mp4")
 FRAMES = 50
-MINUTES = (1, 10)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,66 +209,6 @@ def compare(cases: list[Case], syncnet: Path) -> tuple[np.ndarray, np.ndarray, f
     return seconds[0], seconds[1], worst
 
 
-def with_pyav(path: Path) -> int:
-    """Decode as PyAV's documentation does it."""
-    with av.open(str(path)) as container:
-        container.streams.video[0].thread_type = "AUTO"
-        return len([f.to_ndarray(format="rgb24") for f in container.decode(video=0)])
-
-
-def with_ours(path: Path) -> int:
-    return len(decode(path, fps=None, need_audio=False))
-
-
-def decoding(path: Path, read: Callable[[Path], int]) -> np.ndarray:
-    """Milliseconds a frame, by the clock and of processors, the best of three."""
-    tries = []
-    for _ in range(3):
-        start = spent()
-        count = read(path)
-        tries.append((spent() - start) / count)
-    return 1e3 * np.min(tries, axis=0)
-
-
-def repeated(path: Path, times: int, out: Path) -> None:
-    """Play a film several times over, without encoding it again; sound is left out."""
-    with av.open(str(out), "w") as made:
-        stream, late = None, 0
-        for _ in range(times):
-            with av.open(str(path)) as film:
-                video = film.streams.video[0]
-                stream = stream or made.add_stream_from_template(video)
-                for packet in film.demux(video):
-                    if packet.dts is None:
-                        continue
-                    packet.pts, packet.dts = (packet.pts or 0) + late, packet.dts + late
-                    packet.stream = stream
-                    made.mux(packet)
-                late += video.duration or 0
-
-
-def long_peak(path: Path) -> tuple[int, float]:
-    """Look for the faces of a whole film: its frames, and this process's most memory in MB."""
-    torch.set_num_threads(1)
-    film = Film.open(path, need_audio=False)
-    RewardSet.load("testbed").faces.tracks([film])
-    return len(film), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def show_memory(folder: Path) -> None:
-    (person,) = cast("spare", 1)
-    take = take_of(person, 0, 6.0, 128).clip
-    encode(take, folder / "take.mp4")
-    context = multiprocessing.get_context("spawn")
-    for minutes in MINUTES:
-        path = folder / f"{minutes}.mp4"
-        repeated(folder / "take.mp4", 10 * minutes, path)
-        with context.Pool(1) as pool:
-            frames, peak = pool.apply(long_peak, (path,))
-        held = frames * take.frames[0].nbytes / 2**20
-        print(f"{minutes:3} min film: {peak:5.0f} MB at the peak; its frames take {held:5.0f} MB")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=int, default=3, help="of each film")
@@ -295,14 +228,6 @@ def main() -> None:
         clock, processor = plain / ours
         print(f"ratio            {clock:6.2f} by the clock, {processor:.2f} of a processor")
         print(f"largest difference of a value {worst:.1e}")
-        for film in (FILMS[0], "latentsync_demo1.mp4"):
-            path = Path(media) / "video" / film
-            theirs, mine = decoding(path, with_pyav), decoding(path, with_ours)
-            print(
-                f"decoding {film}: PyAV {theirs[0]:.2f} ms a frame, ours {mine[0]:.2f}; "
-                f"of a processor {theirs[1]:.2f} and {mine[1]:.2f}"
-            )
-        show_memory(folder)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,9 @@ from torch.nn import functional
 from likeness.rewards.faces import Faces, iou
 from likeness.rewards.layers import ConvNorm, as_input
 from likeness.rewards.packed import unpack
+from likeness.rewards.yunet import YuNetDetector
+
+__all__ = ["PointNet", "TestbedDetector", "YuNetDetector", "cell_centres"]
 
 STRIDE = 8
 OUTPUTS = 1 + 4 + 10

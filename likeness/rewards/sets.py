@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from likeness.rewards.base import Reward, Subject, Unavailable
-from likeness.rewards.detectors import TestbedDetector
+from likeness.rewards.detectors import TestbedDetector, YuNetDetector
 from likeness.rewards.faces import FaceFinder
 from likeness.rewards.identity import IdentityReward
 from likeness.rewards.landmarks import Landmarker, OpenSeeFaceLandmarker, TestbedLandmarker
@@ -14,7 +14,6 @@ from likeness.rewards.quality import NiqeModel, QualityReward, TestbedQuality
 from likeness.rewards.recognisers import OnnxRecogniser, Recogniser, TestbedRecogniser
 from likeness.rewards.syncnet import SyncEmbedder
 from likeness.rewards.text import TextReward
-from likeness.rewards.yunet import YuNetDetector
 from likeness.store.progress import Progress, silent
 from likeness.store.records import Score
 from likeness.store.weights import WeightsError, find, packaged

@@ -39,14 +39,3 @@ def test_values_are_those_of_a_straightforward_pipeline(
     plain, ours, worst = scoring.compare(cases, scoring.save_syncnet(tmp_path))
     assert worst < 1e-3
     assert plain[1] > 1.3 * ours[1]  # seconds of processors; the reference is read for one clip
-
-
-def test_a_repeated_film_is_as_many_times_as_long(tmp_path: Path, scoring: ModuleType) -> None:
-    from likeness.store.film import Film
-    from likeness.store.media import encode
-    from likeness.testbed.cast import cast, take_of
-
-    (person,) = cast("spare", 1)
-    encode(take_of(person, 0, 1.0).clip, tmp_path / "one.mp4")
-    scoring.repeated(tmp_path / "one.mp4", 4, tmp_path / "four.mp4")
-    assert len(Film.open(tmp_path / "four.mp4", need_audio=False)) == 100
