@@ -34,7 +34,9 @@ def test_a_flat_convolution_is_the_deep_one(stride: int) -> None:
 
 @torch.inference_mode()
 def test_a_folded_syncnet_embeds_alike() -> None:
-    config = SyncNetConfig(crop=48, lip=(8, 12, 16), audio=(4, 8, 8, 8, 16), last_kernel=1)
+    config = SyncNetConfig(
+        crop=48, lip=(8, 12, 16), audio=(4, 8, 8, 8, 16), second_stride=1, last_kernel=1
+    )
     net = lived_in(SyncNet(config))
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     film, heard = 255 * torch.rand(2, 3, 7, 48, 48), torch.randn(5, 1, 13, 20)
