@@ -212,14 +212,15 @@ def compare(cases: list[Case], syncnet: Path) -> tuple[np.ndarray, np.ndarray, f
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=int, default=3, help="of each film")
-    clips = parser.parse_args().clips
+    parser.add_argument("--films", type=int, default=len(FILMS), help="of those that are named")
+    asked = parser.parse_args()
     media = os.environ.get("LIKENESS_MEDIA")
     if not media:
         print("LIKENESS_MEDIA names no folder of real clips: nothing to compare")
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        cases = cut(Path(media), folder, FILMS, clips)
+        cases = cut(Path(media), folder, FILMS[: asked.films], asked.clips)
         plain, ours, worst = compare(cases, save_syncnet(folder))
         print(f"{len(cases)} clips of {FRAMES} frames, {torch.get_num_threads()} threads")
         for what, seconds in (("straightforward", plain), ("ours", ours)):
