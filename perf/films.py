@@ -27,6 +27,7 @@ from likeness.store.media import Reel, decode, encode
 from likeness.testbed.cast import cast, take_of
 
 FILMS = ("may_5s_real3d.mp4", "latentsync_demo1.mp4")
+SIDE = 96
 NAMED = {"identity_ref", "sync_c", "motion"}
 
 
@@ -73,7 +74,7 @@ def long_peak(path: Path, reference: Path) -> tuple[int, dict[str, float], float
 
 def show_memory(folder: Path, minutes: list[int]) -> None:
     (person,) = cast("spare", 1)
-    take = take_of(person, 0, 6.0, 128).clip
+    take = take_of(person, 0, 6.0, SIDE).clip
     encode(take, folder / "take.mp4")
     context = multiprocessing.get_context("spawn")
     for length in minutes:

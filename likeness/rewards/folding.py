@@ -37,7 +37,7 @@ def folded(layers: nn.Sequential) -> nn.Sequential:
 class FlatConv(nn.Module):
     """A convolution over several frames as one over the frames' channels side by side.
 
-    Processors have a faster one for pictures than for films.
+    One convolution of pictures stands in for one of films.
 
     Args:
         conv: of stride 1 in time, without padding.

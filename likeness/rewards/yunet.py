@@ -18,7 +18,7 @@ PARTS = ("cls", "obj", "bbox", "kps")
 class YuNetDetector:
     """YuNet by OpenCV (Wu, Peng and Yu 2023): real faces from about 10 pixels on.
 
-    Sees what `cv2.FaceDetectorYN` sees, in about half its time: onnxruntime runs the graph.
+    Sees what `cv2.FaceDetectorYN` sees; onnxruntime runs the graph.
 
     Args:
         path: the ONNX file.
@@ -52,7 +52,7 @@ class YuNetDetector:
         edges = [-(-edge // coarsest) * coarsest for edge in size]
         pixels = np.zeros((1, 3, edges[1], edges[0]), dtype=np.float32)
         found = []
-        # one by one: the maps of one frame fit into the processor's cache, those of more don't
+        # one by one, so that a frame's faces don't depend on those beside it
         for frame in frames:
             image = (
                 frame if size == (width, height) else cv2.resize(frame, size, None, 0, 0, method)
