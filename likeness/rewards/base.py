@@ -4,7 +4,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from likeness.store.clip import Clip
+from likeness.store.clip import Footage
 from likeness.store.progress import Progress, silent
 from likeness.store.records import Score
 
@@ -22,9 +22,9 @@ class Subject:
 
     """
 
-    clip: Clip
-    reference: Clip | None = None
-    target: Clip | None = None
+    clip: Footage
+    reference: Footage | None = None
+    target: Footage | None = None
     prompt: str | None = None
     clip_id: str | None = None
 

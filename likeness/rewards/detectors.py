@@ -9,54 +9,9 @@ from torch.nn import functional
 from likeness.rewards.faces import Faces, iou
 from likeness.rewards.layers import ConvNorm, as_input
 from likeness.rewards.packed import unpack
-from likeness.store.weights import file_hash
 
 STRIDE = 8
 OUTPUTS = 1 + 4 + 10
-
-
-class YuNetDetector:
-    """YuNet by OpenCV (Wu, Peng and Yu 2023): real faces from about 10 pixels on.
-
-    Args:
-        path: the ONNX file.
-        threshold: least confidence.
-
-    """
-
-    smallest_side = 320
-    largest_side = 640
-
-    def __init__(self, path: Path, threshold: float = 0.6) -> None:
-        self.hash = file_hash(path)
-        self._net = cv2.FaceDetectorYN.create(str(path), "", (320, 320), threshold)
-
-    def detect(self, frames: np.ndarray) -> list[Faces]:
-        """Look at each frame, scaled so that its longer side is within 320..640 pixels."""
-        height, width = frames.shape[1:3]
-        longer = max(height, width)
-        scale = min(max(longer, self.smallest_side), self.largest_side) / longer
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        self._net.setInputSize(size)
-        scales = np.array([size[0] / width, size[1] / height])
-        found = []
-        for frame in frames:
-            image = cv2.resize(frame, size, interpolation=method)
-            _, rows = self._net.detect(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-            found.append(_yunet_faces(rows, scales))
-        return found
-
-
-def _yunet_faces(rows: np.ndarray | None, scales: np.ndarray) -> Faces:
-    rows = np.zeros((0, 15), dtype=np.float32) if rows is None else rows
-    rows = rows[np.argsort(-rows[:, 14], kind="stable")]
-    corner, extent = rows[:, :2] / scales, rows[:, 2:4] / scales
-    return Faces(
-        boxes=np.concatenate([corner, corner + extent], axis=1).astype(np.float32),
-        five=(rows[:, 4:14].reshape(-1, 5, 2) / scales).astype(np.float32),
-        confidence=rows[:, 14].astype(np.float32),
-    )
 
 
 class PointNet(nn.Module):

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from likeness.rewards.buffalo import InsightFaceDetector, InsightFaceRecogniser
-from likeness.rewards.detectors import YuNetDetector
 from likeness.rewards.faces import FaceDetector
 from likeness.rewards.recognisers import OnnxRecogniser, Recogniser
+from likeness.rewards.yunet import YuNetDetector
 from likeness.store.weights import WeightsError, find
 
 Model = TypeVar("Model")

@@ -3,11 +3,13 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from likeness.rewards.cache import ClipCache
+from likeness.rewards.sightings import Sightings
 from likeness.rewards.tracks import (
     Faces,
     FaceTrack,
@@ -60,11 +62,14 @@ class FaceFinder:
 
     Args:
         detector: what looks at frames.
+        folder: where what it saw is kept for the next process, as a workspace's `cache/faces`;
+            None keeps it in memory only.
 
     """
 
-    def __init__(self, detector: FaceDetector) -> None:
+    def __init__(self, detector: FaceDetector, folder: Path | None = None) -> None:
         self.detector = detector
+        self._kept = None if folder is None else Sightings(folder, detector.hash)
         self._found: ClipCache[Footage, _Found] = ClipCache(self._find)
 
     def tracks(self, clips: Sequence[Footage]) -> list[FaceTrack]:
@@ -83,7 +88,16 @@ class FaceFinder:
         self._found.forget()
 
     def _find(self, clips: list[Footage]) -> list[_Found]:
-        return [_found(faces) for faces in self._detect_all(clips)]
+        seen = [self._kept and self._kept.get(clip.hash, len(clip)) for clip in clips]
+        fresh = [clip for clip, known in zip(clips, seen, strict=True) if known is None]
+        new = dict(zip((clip.hash for clip in fresh), self._detect_all(fresh), strict=True))
+        if self._kept:
+            for name, faces in new.items():
+                self._kept.put(name, faces)
+        return [
+            _found(new[clip.hash] if known is None else known)
+            for clip, known in zip(clips, seen, strict=True)
+        ]
 
     def _detect_all(self, clips: list[Footage]) -> list[list[Faces]]:
         alike: dict[tuple[int, int], list[int]] = defaultdict(list)

@@ -22,7 +22,7 @@ from likeness.rewards.movement import (
     measure,
 )
 from likeness.rewards.packed import unpack
-from likeness.store.clip import Clip, Footage
+from likeness.store.clip import Footage
 from likeness.store.progress import Progress, silent
 from likeness.store.records import Score
 
@@ -147,7 +147,7 @@ class MotionReward:
         a, b = average_statistics(mine, frames), average_statistics(theirs, frames)
         return scored(self, subject, "motion", naturalness(a, b, self.scale))
 
-    def _movements(self, clips: list[Clip]) -> list[Movement | str]:
+    def _movements(self, clips: list[Footage]) -> list[Movement | str]:
         return [
             track.complaint(LEAST_FRAMES)
             or measure(self._points(clip, track), self.landmarker.layout, clip)

@@ -124,7 +124,11 @@ class RewardSet:
 
     @classmethod
     def load(
-        cls, world: World, extra: Sequence[str] = (), trust_remote_code: bool = False
+        cls,
+        world: World,
+        extra: Sequence[str] = (),
+        trust_remote_code: bool = False,
+        cache: Path | None = None,
     ) -> "RewardSet":
         """Load a world's rewards.
 
@@ -135,6 +139,8 @@ class RewardSet:
             extra: rewards to append that are made only by name, as `videoreward` or
                 `qalign=FOLDER`: `likeness.rewards.vision.extras.EXTRAS`.
             trust_remote_code: whether Python code in a model's folder may run.
+            cache: folder in which the faces that were found are kept for the next process, as a
+                workspace's `cache/faces`; None keeps them in memory only.
 
         Raises:
             WeightsError: the face detector's weights are missing: nothing works without them.
@@ -144,7 +150,7 @@ class RewardSet:
         detector = (
             TestbedDetector(own_weights("detector")) if world == "testbed" else preferred(DETECTORS)
         )
-        faces = FaceFinder(detector)
+        faces = FaceFinder(detector, cache)
         built = []
         for name, build in REWARDS[world].items():
             try:

@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from likeness.rewards.folding import folded
 from likeness.rewards.packed import unpack
 from likeness.store.errors import LikenessError
 from likeness.store.weights import file_hash
@@ -89,6 +90,14 @@ class SyncNet(nn.Module):
         self.netcnnaud = _audio_layers(config)
         self.netfclip = _top(config.lip[2], config.embedding)
         self.netfcaud = _top(config.audio[4], config.embedding)
+
+    def folded(self) -> "SyncNet":
+        """Give the same network in the form that takes the least work; it learns no more."""
+        net = SyncNet(self.config)
+        for name, layers in self.named_children():
+            if isinstance(layers, nn.Sequential):
+                setattr(net, name, folded(layers))
+        return net.eval()
 
     def lips(self, pictures: Tensor) -> Tensor:
         """Embed every window of 5 frames.
@@ -184,7 +193,7 @@ class SyncEmbedder:
             raise SyncNetError(
                 f"{path}: not SyncNet's weights ({error}); get syncnet_v2.model again"
             ) from error
-        return cls(net, file_hash(path))
+        return cls(net.eval().folded(), file_hash(path))
 
     @torch.inference_mode()
     def lips(self, pictures: np.ndarray) -> np.ndarray:

@@ -13,7 +13,6 @@ Origin = Literal["recorded", "testbed", "generated"]
 
 ORIGINS: tuple[Origin, ...] = get_args(Origin)
 
-
 PIECE = 64
 
 
@@ -25,20 +24,27 @@ class Footage(Protocol):
     """Moving pictures with their sound, read in pieces: a clip in memory, or a film on disk.
 
     What looks at every frame asks for pieces, so that its memory does not grow with the length.
-    Attributes mean what those of :class:`Clip` mean.
     """
 
     @property
-    def fps(self) -> float: ...  # noqa: D102 - as Clip's
+    def fps(self) -> float:
+        """Frames a second, > 0; constant throughout."""
+        ...
 
     @property
-    def audio(self) -> np.ndarray: ...  # noqa: D102 - as Clip's
+    def audio(self) -> np.ndarray:
+        """(samples,) float32 mono in [-1, 1]; empty where there is no sound."""
+        ...
 
     @property
-    def sample_rate(self) -> int: ...  # noqa: D102 - as Clip's
+    def sample_rate(self) -> int:
+        """Audio samples a second."""
+        ...
 
     @property
-    def origin(self) -> Origin: ...  # noqa: D102 - as Clip's
+    def origin(self) -> Origin:
+        """Whether a camera, the testbed or a generator made the frames."""
+        ...
 
     @property
     def size(self) -> tuple[int, int]:

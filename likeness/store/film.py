@@ -80,7 +80,12 @@ class Film:
         def heard(count: int) -> np.ndarray:
             if not has_audio:
                 return np.zeros(0, np.float32)
-            return soundtrack(path, count / rate, sample_rate=sample_rate)
+            try:
+                return soundtrack(path, count / rate, sample_rate=sample_rate)
+            except MediaError:
+                for _ in _pieces(path, rate, 8):  # what is wrong with the picture is told first
+                    continue
+                raise
 
         # the hash begins with the number of frames, which is known for sure at the end only
         count = expected_frames(path, rate)

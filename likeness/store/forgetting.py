@@ -1,6 +1,7 @@
 """Removing a person from a workspace."""
 
 import json
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from likeness.store.content import address
 from likeness.store.database import WorkspaceError
 from likeness.store.record import content_id, now
 from likeness.store.records import Checkpoint, Condition, Run, Sample
+
+CACHE = "cache"
 
 _TEXTS = frozenset({".json", ".jsonl", ".toml", ".html", ".csv", ".txt", ".md"})
 _FEW = 500  # values a statement; SQLite has a limit
@@ -78,6 +81,9 @@ def forget(
 ) -> Forgotten:
     """Remove a person's clips, what was generated from them, and every cache of either.
 
+    What was found in clips (`cache/`) goes altogether: it doesn't say whom it shows, and is found
+    again when it is wanted.
+
     Files go before rows, so that forgetting that was cut off is finished by doing it again.
 
     ``elsewhere`` says that the person was in data beside the workspace, so that the tombstone is
@@ -101,6 +107,8 @@ def forget(
         address(folder / "clips", entry.id, entry.suffix).unlink(missing_ok=True)
     for name in doomed:
         address(folder / "arrays", name, ".npz").unlink(missing_ok=True)
+    if (folder / CACHE).is_dir():
+        shutil.rmtree(folder / CACHE)
     _remove_rows(connection, folder, traces, doomed)
     checkpoints = _mark(connection, learnt, identity, stone)
     consents = tables.consents

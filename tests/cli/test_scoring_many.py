@@ -41,13 +41,13 @@ def films(tmp_path_factory) -> Path:
 def decoded(monkeypatch) -> list[str]:
     """Note the names of films that are read."""
     names: list[str] = []
-    decode = scorer.decode
+    footage = scorer.footage
 
     def noting(path, **settings):
         names.append(path.name)
-        return decode(path, **settings)
+        return footage(path, **settings)
 
-    monkeypatch.setattr(scorer, "decode", noting)
+    monkeypatch.setattr(scorer, "footage", noting)
     return names
 
 

@@ -114,6 +114,7 @@ def test_what_is_large_is_a_film(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_memory_does_not_grow_with_length(tmp_path):
     block = np.random.default_rng(0).integers(0, 255, (250, 64, 96, 3), np.uint8)
     peaks = []

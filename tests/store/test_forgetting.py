@@ -89,3 +89,15 @@ def test_reports_that_still_name_the_person_are_told(two_people):
     board.write_text(f'{{"clip": "{gone.samples[0].clip}"}}')
     (board.parent / "other.json").write_text("{}")
     assert workspace.forget("p1").mentions == (board,)
+
+
+def test_what_was_found_in_clips_goes_too(two_people):
+    workspace, _, _ = two_people
+    entry = workspace.path / "cache" / "faces" / "ab" / "abcd.npz"
+    entry.parent.mkdir(parents=True)
+    entry.write_bytes(b"boxes")
+    with pytest.raises(WorkspaceError, match="nobody called 'p9'"):
+        workspace.forget("p9")
+    assert entry.exists()
+    workspace.forget("p1")
+    assert not (workspace.path / "cache").exists()

@@ -44,7 +44,7 @@ class Known:
 def _clip(change: Callable[[Clip, float, np.random.Generator], Clip]) -> Plant:
     """Make a defect of what changes the clip alone."""
     return lambda specimen, dose, rng: replace(
-        specimen.subject, clip=change(specimen.subject.clip, dose, rng)
+        specimen.subject, clip=change(specimen.clip, dose, rng)
     )
 
 
@@ -53,28 +53,28 @@ def _of_frames(name: str) -> Plant:
 
 
 def _other_sound(specimen: Specimen, dose: float, rng: np.random.Generator) -> Subject | str:
-    if not len(specimen.subject.clip.audio) or not len(specimen.other.audio):
+    if not len(specimen.clip.audio) or not len(specimen.other.audio):
         return "no sound"
-    clip = defects.other_sound(specimen.subject.clip, specimen.other, dose)
+    clip = defects.other_sound(specimen.clip, specimen.other, dose)
     return replace(specimen.subject, clip=clip)
 
 
 def _other_face(specimen: Specimen, dose: float, rng: np.random.Generator) -> Subject | str:
     clip = defects.other_face(
-        specimen.subject.clip, specimen.five, specimen.other, specimen.other_five, dose
+        specimen.clip, specimen.five, specimen.other, specimen.other_five, dose
     )
     return replace(specimen.subject, clip=clip)
 
 
 def _smooth_mouth(specimen: Specimen, dose: float, rng: np.random.Generator) -> Subject | str:
-    clip = defects.smooth_mouth(specimen.subject.clip, specimen.five, dose)
+    clip = defects.smooth_mouth(specimen.clip, specimen.five, dose)
     return replace(specimen.subject, clip=clip)
 
 
 def _other_background(specimen: Specimen, dose: float, rng: np.random.Generator) -> Subject | str:
     if specimen.mask is None or specimen.background is None:
         return "where the person ends is not known"
-    clip = defects.other_background(specimen.subject.clip, specimen.mask, specimen.background, dose)
+    clip = defects.other_background(specimen.clip, specimen.mask, specimen.background, dose)
     return replace(specimen.subject, clip=clip)
 
 
@@ -121,7 +121,7 @@ REENCODED = "h264"
 
 def reencoded(specimen: Specimen, crf: int) -> Subject:
     """Pass the picture through H.264; sides are cut to even numbers for both."""
-    clip = specimen.subject.clip
+    clip = specimen.clip
     height, width = (side // 2 * 2 for side in clip.frames.shape[1:3])
     even = replace(clip, frames=clip.frames[:, :height, :width])
     return replace(specimen.subject, clip=reencode(even, crf))

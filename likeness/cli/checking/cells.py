@@ -136,7 +136,7 @@ def fill(
     for done, specimen in enumerate(specimens):
         progress(done, len(specimens), specimen.person)
         lacking = [c for c in wanted if (specimen.person, *c) not in book.cells]
-        at_once = max(1, ROOM // specimen.subject.clip.frames.nbytes)
+        at_once = max(1, ROOM // specimen.clip.frames.nbytes)
         for start in range(0, len(lacking), at_once):
             group = lacking[start : start + at_once]
             book.add(_score(specimen, group, rewards, plan.seed))

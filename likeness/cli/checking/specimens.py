@@ -44,6 +44,13 @@ class Specimen:
     mask: np.ndarray | None = None
     background: np.ndarray | None = None
 
+    @property
+    def clip(self) -> Clip:
+        """The subject's clip, which is held in memory so that it can be spoilt."""
+        clip = self.subject.clip
+        assert isinstance(clip, Clip)
+        return clip
+
 
 def drawn_specimens(split: str, people: int, seconds: float) -> list[Specimen]:
     """Draw a take of each person, its reference in another scene, and points from the truth.

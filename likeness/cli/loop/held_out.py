@@ -54,7 +54,7 @@ class HeldOut:
         scores: list[Score] = []
         rows = []
         for number, subject in enumerate(self._subjects(generator)):
-            assert subject.target is not None
+            assert isinstance(subject.clip, Clip) and isinstance(subject.target, Clip)
             names = [f"{number}.mp4", f"{number}_true.mp4"]
             for name, clip in zip(names, (subject.clip, subject.target), strict=True):
                 encode(clip, to / name)

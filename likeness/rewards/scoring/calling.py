@@ -8,7 +8,7 @@ from typing import TypeVar
 from likeness.rewards.base import Subject
 from likeness.rewards.scoring.job import Judges, Outcome, unscored
 from likeness.rewards.scoring.scorer import Scorer
-from likeness.store.clip import Clip
+from likeness.store.clip import Clip, Footage
 from likeness.store.errors import LikenessError
 from likeness.store.records import Score
 
@@ -78,7 +78,7 @@ def judged(
     return scorer.judge(subject)
 
 
-def _read(film: Film, scorer: Scorer) -> Clip:
+def _read(film: Film, scorer: Scorer) -> Footage:
     return film if isinstance(film, Clip) else scorer.films.read(Path(film))
 
 

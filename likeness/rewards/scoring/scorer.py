@@ -6,9 +6,10 @@ from likeness.rewards.base import Detail, Detailed, Reward, Subject, missing
 from likeness.rewards.scoring.job import Job, Judges, Outcome, unscored
 from likeness.rewards.sets import NAMES, RewardSet, World, world_of
 from likeness.rewards.threads import one_thread
-from likeness.store.clip import Clip
+from likeness.store.clip import Footage
 from likeness.store.errors import LikenessError
-from likeness.store.media import decode, probe
+from likeness.store.film import footage
+from likeness.store.media import probe
 from likeness.store.records import Score
 
 FPS = 25.0
@@ -107,7 +108,7 @@ class Scorer:
         return Subject(
             reference=None if job.reference is None else self.films.read(job.reference),
             target=None if job.target is None else self.films.read(job.target),
-            clip=decode(job.clip, fps=FPS, need_audio=False),
+            clip=footage(job.clip, fps=FPS, need_audio=False),
             prompt=job.prompt,
             clip_id=job.name,
         )
@@ -123,9 +124,9 @@ class Films:
 
     def __init__(self, most: int = _KEPT) -> None:
         self._most = most
-        self._held: OrderedDict[tuple[Path, int, int], Clip | LikenessError] = OrderedDict()
+        self._held: OrderedDict[tuple[Path, int, int], Footage | LikenessError] = OrderedDict()
 
-    def read(self, path: Path) -> Clip:
+    def read(self, path: Path) -> Footage:
         """Read a film, or take the one that is held where its file is still the same.
 
         Raises:
@@ -135,7 +136,7 @@ class Films:
         key = stamp(path)
         if key not in self._held:
             try:
-                self._held[key] = decode(path, fps=FPS, need_audio=False)
+                self._held[key] = footage(path, fps=FPS, need_audio=False)
             except LikenessError as error:
                 self._held[key] = error
         self._held.move_to_end(key)

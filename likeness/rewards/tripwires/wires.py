@@ -8,7 +8,7 @@ from likeness.rewards.coupling import LOUDNESS_POWER
 from likeness.rewards.motion import MotionReward
 from likeness.rewards.movement import FLOOR, Movement
 from likeness.rewards.tripwires.pictures import Pictures, look, sharpness
-from likeness.store.clip import Clip
+from likeness.store.clip import Footage
 from likeness.store.progress import Progress, silent
 from likeness.store.records import Score
 
@@ -83,7 +83,7 @@ class Tripwires:
             for name in self.names
         ]
 
-    def _look(self, clips: list[Clip]) -> list[Pictures]:
+    def _look(self, clips: list[Footage]) -> list[Pictures]:
         tracks = self.motion.faces.tracks(clips)
         return [look(clip, track) for clip, track in zip(clips, tracks, strict=True)]
 

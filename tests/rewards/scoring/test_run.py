@@ -187,8 +187,10 @@ def test_references_are_read_once(films, monkeypatch):
     from likeness.rewards.scoring import scorer
 
     read = []
-    decode = scorer.decode
-    monkeypatch.setattr(scorer, "decode", lambda path, **k: read.append(path) or decode(path, **k))
+    footage = scorer.footage
+    monkeypatch.setattr(
+        scorer, "footage", lambda path, **k: read.append(path) or footage(path, **k)
+    )
     held = Films(most=1)
     person, bad = films / "person.mp4", films / "made" / "c.mp4"
     assert held.read(person) is held.read(person)
