@@ -42,6 +42,22 @@ def score(
         Literal["auto", "testbed", "real"],
         typer.Option(help="Whose rewards; auto goes by what the files say made them."),
     ] = "auto",
+    extra: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            help="A further reward: movement (mouth coupling, naturalness, style), videoreward "
+            "(VideoAlign's VQ, MQ, TA), or qalign=FOLDER, a vision-language model that is asked "
+            "how good the film looks. Give it again for another.",
+            metavar="NAME[=FOLDER]",
+        ),
+    ] = None,
+    trust_remote_code: Annotated[
+        bool,
+        typer.Option(
+            "--trust-remote-code", help="Run the Python code in a model's folder: one-align's."
+        ),
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -91,11 +107,16 @@ def score(
 
     given = Given(reference=reference, target=target, prompt=prompt)
     crew = crew_of(workers, ray, gpus)
+    scorer = Scorer(
+        rewards,
+        detail=detail is not None,
+        extra=tuple(dict.fromkeys(extra or ())),
+        trust_remote_code=trust_remote_code,
+    )
     with ExitStack() as stack:
         shelf = None if workspace is None else stack.enter_context(_opened(workspace, clips))
         listing = _listing(clips, given, shelf, checkpoint)
         parts = stack.enter_context(_kept(out))
-        scorer = Scorer(rewards, detail=detail is not None)
         run = ScoringRun(scorer=scorer, crew=crew, parts=parts)
         progress = silent if quiet else stack.enter_context(bars("scoring"))
         outcomes, notes = [], list(listing.notes)

@@ -18,7 +18,7 @@ from likeness.rewards.style import StyleReward, load_style
 from likeness.rewards.syncnet import SyncEmbedder
 from likeness.rewards.text import TextReward
 from likeness.rewards.thresholds import stored
-from likeness.rewards.vision.extras import build_extra
+from likeness.rewards.vision.extras import MOVEMENT, ExtraError, build_extra, names_of
 from likeness.store.progress import Progress, silent
 from likeness.store.records import Score
 from likeness.store.weights import WeightsError, find, packaged, weights_folder
@@ -102,9 +102,41 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "motion": MotionReward.names,
     "quality": QualityReward.names,
     "text": TextReward.names,
+}
+"""The scores that every set gives, by reward."""
+
+FOLLOWER_NAMES: Mapping[str, tuple[str, ...]] = {
     "coupling": CouplingReward.names,
     "style": StyleReward.names,
 }
+"""The scores that a set gives besides after `with_movement`."""
+
+
+def score_names(extra: Sequence[str] = ()) -> tuple[str, ...]:
+    """Tell the scores of a set with extra rewards, in order, without making it.
+
+    Raises:
+        ExtraError: there is no such extra reward, or two give the same score.
+
+    """
+    names = [name for group in NAMES.values() for name in group]
+    for wanted in extra:
+        more = (
+            [name for group in FOLLOWER_NAMES.values() for name in group]
+            if _is_movement(wanted)
+            else names_of(wanted)
+        )
+        if set(more) & set(names):
+            raise ExtraError(f"{wanted}: its scores are there already; ask for one of them once")
+        names += more
+    return tuple(names)
+
+
+def _is_movement(wanted: str) -> bool:
+    name, folder, _ = wanted.partition("=")
+    if name == MOVEMENT and folder:
+        raise ExtraError(f"{MOVEMENT} takes no folder: it reads what the motion reward measures")
+    return name == MOVEMENT
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -137,7 +169,8 @@ class RewardSet:
         Args:
             world: whose rewards.
             extra: rewards to append that are made only by name, as `videoreward` or
-                `qalign=FOLDER`: `likeness.rewards.vision.extras.EXTRAS`.
+                `qalign=FOLDER`: `likeness.rewards.vision.extras.EXTRAS`; `movement` for those that
+                `with_movement` adds.
             trust_remote_code: whether Python code in a model's folder may run.
             cache: folder in which the faces that were found are kept for the next process, as a
                 workspace's `cache/faces`; None keeps them in memory only.
@@ -157,8 +190,14 @@ class RewardSet:
                 built.append(build(faces))
             except WeightsError as error:
                 built.append(Unavailable(NAMES[name], "none", str(error)))
-        built += [build_extra(wanted, trust_remote_code) for wanted in extra]
-        return cls(world=world, faces=faces, rewards=tuple(built))
+        loaded = cls(world=world, faces=faces, rewards=tuple(built))
+        for wanted in extra:
+            if _is_movement(wanted):
+                loaded = loaded.with_movement()
+            else:
+                more = build_extra(wanted, trust_remote_code)
+                loaded = replace(loaded, rewards=(*loaded.rewards, more))
+        return loaded
 
     def score(self, subjects: Sequence[Subject], progress: Progress = silent) -> list[Score]:
         """Score all subjects with all rewards: subject by subject, rewards in order."""
@@ -183,7 +222,7 @@ class RewardSet:
         lacking = next((r for r in self.rewards if r.names == NAMES["motion"]), None)
         reason = getattr(lacking, "reason", "no motion reward in this set")
         added = tuple(
-            Unavailable(NAMES[name], "none", reason) if motion is None else build(motion)
+            Unavailable(FOLLOWER_NAMES[name], "none", reason) if motion is None else build(motion)
             for name, build in FOLLOWERS[self.world].items()
         )
         return replace(self, rewards=(*self.rewards, *added))

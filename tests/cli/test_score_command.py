@@ -150,6 +150,7 @@ def test_a_bad_clip_does_not_stop_the_others(films, capsys):
     told = capsys.readouterr()
     rows = json.loads(told.out)
     assert all(row["value"] is None and "truncated" in row["reason"] for row in rows[: len(NAMES)])
+    assert len(rows) == 2 * len(NAMES)
     assert rows[len(NAMES)]["value"] is not None
     (line,) = (line for line in told.err.splitlines() if line.startswith("likeness: "))
     assert "truncated" in line

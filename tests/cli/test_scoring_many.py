@@ -14,12 +14,13 @@ from likeness.cli.loop.stage import condition_of, stage_testbed
 from likeness.rewards.base import Detail
 from likeness.rewards.motion import MotionReward
 from likeness.rewards.scoring import scorer
+from likeness.rewards.sets import score_names
 from likeness.store.media import encode
 from likeness.store.records import Checkpoint, Sample
 from likeness.store.workspace import Workspace
 from likeness.testbed.cast import cast, take_of
 
-REWARDS = 8
+REWARDS = len(score_names())
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,10 @@ def test_a_folder_is_scored_and_summed_up(films, capsys):
     told = capsys.readouterr()
     assert "quality: mean " in told.out and "(2 of 3)" in told.out
     assert "sync_c: mean " in told.out and "(1 of 3)" in told.out
-    assert "1 clip without sync_c, sync_d, sync_offset: no sound" in told.out
+    assert (
+        "1 clip without sync_c, sync_d, sync_offset, sync_c_valid, sync_d_valid: no sound"
+        in told.out
+    )
     assert "3 clips without" not in told.out
     assert "1 of 4 files are no films by their names" in told.err
     assert f"likeness: {films / 'made' / 'text.mp4'}: " in told.err
@@ -93,6 +97,40 @@ def test_a_table_into_parquet_goes_on_where_it_was(films, tmp_path, capsys, deco
     assert np.isnan(mute.loc["sync_c", "value"])
     assert mute.loc["sync_c", "reason"] == "no sound"
     assert mute["weights"].str.len().min() >= 64
+
+
+def test_further_rewards_are_asked_for_by_name(films, tmp_path, capsys):
+    command = ["score", str(films / "made"), "-r", str(films / "person.mp4"), "-f", "json"]
+    assert run([*command, "--with", "movement", "--out", str(tmp_path / "scores.csv")]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["reward"] for row in rows] == [*score_names(["movement"])] * 3
+    values = {
+        Path(row["clip"]).name: row["value"] for row in rows if row["reward"] == "naturalness"
+    }
+    assert 0 <= values["clip.mp4"] <= 1
+    assert values["mute.mp4"] is values["text.mp4"] is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        (["beauty"], "no extra reward called 'beauty'; known are qalign, videoreward, movement"),
+        (["movement=here"], "movement takes no folder"),
+        (["qalign", "qalign=here"], "qalign=here: its scores are there already"),
+    ],
+)
+def test_a_further_reward_that_cannot_be_is_refused_at_once(films, wanted, told, capsys):
+    options = [part for name in wanted for part in ("--with", name)]
+    assert run(["score", str(films / "made"), "-r", str(films / "person.mp4"), *options]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert told in line
+
+
+def test_a_further_reward_without_its_model_is_a_reason(films, tmp_path, capsys):
+    clip, folder = str(films / "made" / "clip.mp4"), tmp_path / "none"
+    command = ["score", clip, "-r", str(films / "person.mp4"), "--with", f"qalign={folder}"]
+    assert run(command) == 0
+    assert f"no qalign: {folder}: no such folder" in capsys.readouterr().out.replace("\n", "")
 
 
 def test_what_lies_behind_the_scores_is_written(films, tmp_path, monkeypatch):

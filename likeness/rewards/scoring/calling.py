@@ -29,6 +29,7 @@ def score(
     target: Film | Sequence[Film | None] | None = None,
     prompt: str | Sequence[str | None] | None = None,
     rewards: Judges = "auto",
+    extra: Sequence[str] = (),
 ) -> list[Score]:
     """Score clips with all rewards; weights are loaded at the first call and kept.
 
@@ -39,6 +40,7 @@ def score(
         target: the true clip, likewise.
         prompt: what the text asked for, likewise.
         rewards: whose; `auto` goes by what made the clips.
+        extra: rewards to add by name: `movement`, `videoreward`, `qalign=FOLDER`.
 
     Returns:
         Clip by clip, each with all rewards in order: a value, or NaN and the reason. A clip that
@@ -46,13 +48,14 @@ def score(
 
     Raises:
         CallError: there are neither as many references, targets or prompts as clips, nor one.
+        ExtraError: there is no such extra reward, or two give the same score.
 
     """
     given = [clips] if isinstance(clips, Film) else list(clips)
     references = _for_each("reference", reference, (Clip, str, Path), len(given))
     targets = _for_each("target", target, (Clip, str, Path), len(given))
     prompts = _for_each("prompt", prompt, (str,), len(given))
-    scorer = _scorer(rewards)
+    scorer = _scorer(rewards, tuple(extra))
     return [
         score
         for row in zip(given, references, targets, prompts, strict=True)
@@ -74,7 +77,7 @@ def judged(
             clip_id=name,
         )
     except LikenessError as error:
-        return unscored(name, str(error))
+        return unscored(name, str(error), scorer.gives)
     return scorer.judge(subject)
 
 
@@ -94,5 +97,5 @@ def _for_each(
 
 
 @lru_cache(maxsize=3)
-def _scorer(judges: Judges) -> Scorer:
-    return Scorer(judges)
+def _scorer(judges: Judges, extra: tuple[str, ...]) -> Scorer:
+    return Scorer(judges, extra=extra)

@@ -7,7 +7,8 @@ from typing import Any
 from likeness.rewards.scoring.calling import CallError, Film, judged
 from likeness.rewards.scoring.job import Judges, Outcome
 from likeness.rewards.scoring.scorer import Scorer
-from likeness.rewards.sets import NAMES
+from likeness.rewards.sets import score_names
+from likeness.rewards.vision.extras import EXTRAS, MOVEMENT
 from likeness.store.clip import Clip
 
 RewardFunction = Callable[..., list[float | None]]
@@ -18,6 +19,7 @@ def reward_funcs(
     *,
     rewards: Judges = "auto",
     columns: Mapping[str, str] | None = None,
+    extra: Sequence[str] = (),
 ) -> list[RewardFunction]:
     """Make a function for each reward, for `reward_funcs` of trl's GRPO trainers.
 
@@ -33,15 +35,21 @@ def reward_funcs(
             a negative weight.
         rewards: whose; `auto` goes by what made the clips.
         columns: other names of the columns, such as `{"reference": "person"}`.
+        extra: rewards that are made only by name, whose scores `names` may then ask for:
+            `movement`, `videoreward`, `qalign=FOLDER`.
 
     Raises:
         CallError: there is no reward of a name.
+        ExtraError: there is no such extra reward, or two give the same score.
 
     """
-    known = [name for group in NAMES.values() for name in group]
+    known = score_names(extra)
     if unknown := [name for name in names if name not in known]:
-        raise CallError(f"no reward {', '.join(unknown)}; there are {', '.join(known)}")
-    batch = _Batch(Scorer(rewards, names=names), columns or {})
+        raise CallError(
+            f"no reward {', '.join(unknown)}; there are {', '.join(known)}, and with extra=[...] "
+            f"those of {', '.join((*EXTRAS, MOVEMENT))}"
+        )
+    batch = _Batch(Scorer(rewards, names=names, extra=extra), columns or {})
     return [_function(name, batch) for name in names]
 
 

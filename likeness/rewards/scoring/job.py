@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 
 from likeness.rewards.base import Detail
-from likeness.rewards.sets import NAMES, World
+from likeness.rewards.sets import World
 from likeness.store.records import Score
 
 Judges = Literal["auto", "testbed", "real"]
@@ -90,9 +90,8 @@ class Outcome:
         )
 
 
-def unscored(clip: str, reason: str, *, again: bool = False) -> Outcome:
-    """Give every reward of a clip the reason why there is no score."""
-    names = [name for group in NAMES.values() for name in group]
+def unscored(clip: str, reason: str, names: Sequence[str], *, again: bool = False) -> Outcome:
+    """Give every one of the named scores of a clip the reason why there is none."""
     scores = [
         Score.missing(clip=clip, reward=name, reason=reason, version="none") for name in names
     ]

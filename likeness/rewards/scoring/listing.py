@@ -141,5 +141,5 @@ def _cell(table: "pd.DataFrame", row: int, column: str) -> str | None:
     """Return a cell's text; None where it is empty or there is no such column."""
     if column not in table.columns:
         return None
-    value = table[column].fillna("").iloc[row]
-    return str(value).strip() or None
+    value = table[column].iloc[row]
+    return None if value is None or value != value else str(value).strip() or None  # noqa: PLR0124 - NaN

@@ -8,8 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
-from likeness.rewards.scoring.job import Job, Judges, Outcome
-from likeness.rewards.scoring.scorer import stamp
+from likeness.rewards.scoring.job import Job, Outcome
+from likeness.rewards.scoring.scorer import Scorer, stamp
 from likeness.store.atomic import WriteError
 from likeness.store.errors import LikenessError
 from likeness.store.record import content_id
@@ -101,11 +101,12 @@ class Parts:
         self._found[data.pop("key")] = Outcome.from_dict(data)
 
 
-def key_of(job: Job, judges: Judges, detail: bool) -> str:
-    """Return what a result is found by: the contents of the job's files and all it asks for."""
+def key_of(job: Job, scorer: Scorer) -> str:
+    """Return what a result is found by: the contents of the job's files and all that is asked."""
     files = [job.clip, job.reference, job.target]
     hashes = [None if path is None else _hash(*stamp(path)) for path in files]
-    return content_id([job.name, *hashes, job.prompt, job.condition, judges, detail])
+    asked = [scorer.judges, scorer.detail, scorer.extra]
+    return content_id([job.name, *hashes, job.prompt, job.condition, *asked])
 
 
 @lru_cache(maxsize=4096)

@@ -40,7 +40,8 @@ class ScoringRun:
         ready = {place: kept for place, key in enumerate(keys) if (kept := self._kept(key))}
         todo = [place for place in range(len(jobs)) if place not in ready]
         done, next_place = len(ready), 0
-        if done:
+        begun = any(kept.unread is None for kept in ready.values())
+        if begun:
             progress(done, len(jobs), "kept from before")
         coming = self.crew.follow(self.scorer, [jobs[place].resolved() for place in todo])
         while True:
@@ -53,16 +54,18 @@ class ScoringRun:
             place, outcome = todo[came[0]], came[1]
             if isinstance(outcome, Lost):
                 name = jobs[place].name
-                outcome = unscored(name, f"{name}: {outcome.reason}", again=True)
+                reason = f"{name}: {outcome.reason}"
+                outcome = unscored(name, reason, self.scorer.gives, again=True)
             if self.parts is not None:
                 self.parts.add(keys[place], outcome)
             ready[place] = outcome
-            if outcome.unread is None:
-                done += 1
+            done += 1
+            begun = begun or outcome.unread is None
+            if begun:  # where nothing can be read, an error is all there is to say
                 progress(done, len(jobs), jobs[place].name)
 
     def _key(self, job: Job) -> str:
-        return "" if self.parts is None else key_of(job, self.scorer.judges, self.scorer.detail)
+        return "" if self.parts is None else key_of(job, self.scorer)
 
     def _kept(self, key: str) -> Outcome | None:
         """Return what is kept of a job, if today's rewards would give the same."""

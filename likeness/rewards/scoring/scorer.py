@@ -1,10 +1,17 @@
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from likeness.rewards.base import Detail, Detailed, Reward, Subject, missing
 from likeness.rewards.scoring.job import Job, Judges, Outcome, unscored
-from likeness.rewards.sets import NAMES, RewardSet, World, world_of
+from likeness.rewards.sets import (
+    FOLLOWER_NAMES,
+    NAMES,
+    RewardSet,
+    World,
+    score_names,
+    world_of,
+)
 from likeness.rewards.threads import one_thread
 from likeness.store.clip import Footage
 from likeness.store.errors import LikenessError
@@ -27,6 +34,11 @@ class Scorer:
         judges: whose rewards; `auto` goes by what the files say made them.
         detail: whether to look behind the scores too.
         names: of scores; rewards that give none of them are left out. None for all.
+        extra: rewards by name, as `RewardSet.load` takes them.
+        trust_remote_code: whether Python code in a model's folder may run.
+
+    Raises:
+        ExtraError: there is no such extra reward, or two give the same score.
 
     """
 
@@ -36,16 +48,22 @@ class Scorer:
         *,
         detail: bool = False,
         names: Collection[str] | None = None,
+        extra: Sequence[str] = (),
+        trust_remote_code: bool = False,
     ) -> None:
         self.judges: Judges = judges
         self.detail = detail
         self.names = None if names is None else frozenset(names)
+        self.extra = tuple(extra)
+        self.trust_remote_code = trust_remote_code
+        self.gives = score_names(self.extra)
         self.films = Films()
         self._rewards: dict[World, tuple[Reward, ...]] = {}
 
     def __reduce__(self) -> tuple:
         """Cross to another process without the rewards."""
-        return _scorer, (self.judges, self.detail, self.names)
+        settings = (self.judges, self.detail, self.names, self.extra, self.trust_remote_code)
+        return _scorer, settings
 
     def __call__(self, job: Job) -> Outcome:
         """Score a file on one thread, so that the bits are the same whoever does it."""
@@ -53,9 +71,11 @@ class Scorer:
             try:
                 subject, note = self._subject(job), _other_rate(job.clip)
             except LikenessError as error:
-                return unscored(job.name, _line(error).replace(str(job.clip), job.name))
+                reason = _line(error).replace(str(job.clip), job.name)
+                return unscored(job.name, reason, self.gives)
             except Exception as error:  # decoders fail in many ways, and one clip stops no other
-                return unscored(job.name, f"{job.name}: {_named(error)}", again=True)
+                reason = f"{job.name}: {_named(error)}"
+                return unscored(job.name, reason, self.gives, again=True)
             return self.judge(subject, note)
 
     def rewards(self, world: World) -> tuple[Reward, ...]:
@@ -68,7 +88,7 @@ class Scorer:
         if world not in self._rewards:
             self._rewards[world] = tuple(
                 reward
-                for reward in RewardSet.load(world).rewards
+                for reward in RewardSet.load(world, self.extra, self.trust_remote_code).rewards
                 if self.names is None or self.names & set(reward.names)
             )
         return self._rewards[world]
@@ -79,7 +99,7 @@ class Scorer:
         try:
             rewards = self.rewards(world)
         except LikenessError as error:
-            return unscored(subject.key, _line(error), again=True)
+            return unscored(subject.key, _line(error), self.gives, again=True)
         scores: list[Score] = []
         details: dict[str, Detail] = {}
         broken: list[str] = []
@@ -157,12 +177,21 @@ def stamp(path: Path) -> tuple[Path, int, int]:
     return path, about.st_size, about.st_mtime_ns
 
 
-def _scorer(judges: Judges, detail: bool, names: frozenset[str] | None) -> Scorer:
-    return Scorer(judges, detail=detail, names=names)
+def _scorer(
+    judges: Judges,
+    detail: bool,
+    names: frozenset[str] | None,
+    extra: tuple[str, ...],
+    trust_remote_code: bool,
+) -> Scorer:
+    return Scorer(
+        judges, detail=detail, names=names, extra=extra, trust_remote_code=trust_remote_code
+    )
 
 
 def _family(reward: Reward) -> str:
-    return next((name for name, of in NAMES.items() if of == reward.names), reward.names[0])
+    known = {**NAMES, **FOLLOWER_NAMES}
+    return next((name for name, of in known.items() if of == reward.names), reward.names[0])
 
 
 def _other_rate(path: Path) -> str | None:

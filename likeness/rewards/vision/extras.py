@@ -11,9 +11,12 @@ from likeness.rewards.base import Reward, Unavailable
 from likeness.store.errors import LikenessError
 from likeness.store.weights import WeightsError, find
 
+MOVEMENT = "movement"
+"""The extra rewards that `RewardSet` makes by itself, since they read what its own measures."""
+
 
 class ExtraError(LikenessError):
-    """An extra reward that nobody knows."""
+    """An extra reward that nobody knows, or that is asked for twice."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +76,9 @@ def names_of(wanted: str) -> tuple[str, ...]:
     """
     name = wanted.partition("=")[0]
     if name not in EXTRAS:
-        raise ExtraError(f"no extra reward called {name!r}; known are {', '.join(EXTRAS)}")
+        raise ExtraError(
+            f"no extra reward called {name!r}; known are {', '.join((*EXTRAS, MOVEMENT))}"
+        )
     return EXTRAS[name].names
 
 

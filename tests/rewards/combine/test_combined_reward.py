@@ -9,7 +9,8 @@ from likeness.rewards.combine.combination import Combination, CombinationError, 
 from likeness.rewards.combine.fitting import fit_scales
 from likeness.rewards.combine.recipe import COMBINATIONS
 from likeness.rewards.combine.reward import CombinedReward
-from likeness.rewards.sets import FOLLOWERS, NAMES
+from likeness.rewards.sets import FOLLOWER_NAMES, FOLLOWERS, score_names
+from likeness.rewards.vision.extras import MOVEMENT
 from likeness.store.clip import Clip
 from likeness.store.recipes import RecipeError, recipe_table
 from likeness.store.records import Score
@@ -108,10 +109,9 @@ def test_scales_take_scores_that_differ(values):
 
 @pytest.mark.parametrize("world", ["testbed", "real"])
 def test_packaged_combinations_are_of_rewards_there_are(world):
-    known = {name for names in NAMES.values() for name in names}
     combination = COMBINATIONS.load(world)
-    assert set(combination.terms) <= known
-    assert set(FOLLOWERS[world]) <= set(NAMES)
+    assert set(combination.terms) <= set(score_names([MOVEMENT]))
+    assert set(FOLLOWERS[world]) == set(FOLLOWER_NAMES)
 
 
 def test_a_combination_survives_its_toml(tmp_path):

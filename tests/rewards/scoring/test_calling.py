@@ -10,10 +10,12 @@ import likeness.rewards
 from likeness.rewards.scoring.calling import CallError
 from likeness.rewards.scoring.functions import film_of, text_of
 from likeness.rewards.scoring.scorer import Scorer
-from likeness.rewards.sets import NAMES
+from likeness.rewards.sets import score_names
+from likeness.rewards.vision.extras import ExtraError
 from likeness.store.media import decode
 
-ALL = [name for group in NAMES.values() for name in group]
+ALL = list(score_names())
+MOVEMENT = ["mouth_coupling", "naturalness", "style"]
 SYSTEM = {"role": "system", "content": "You draw people."}
 
 
@@ -41,6 +43,22 @@ class TestScore:
         scores = likeness.rewards.score(paths, reference=[None, person])
         assert all("not a media file" in (score.reason or "") for score in scores[: len(ALL)])
         assert scores[len(ALL)].value > 0
+
+    def test_extra_rewards_come_after_the_others(self, films, clip, person):
+        paths = [films / "made" / "c.mp4", clip]
+        scores = likeness.rewards.score(paths, reference=person, extra=["movement"])
+        assert [score.reward for score in scores] == [*ALL, *MOVEMENT] * 2
+        made = {score.reward: score for score in scores[len(ALL) + len(MOVEMENT) :]}
+        plain = likeness.rewards.score(clip, reference=person)
+        assert {s.reward: s.value for s in plain if s.reason is None} == {
+            name: made[name].value for name in ALL if made[name].reason is None
+        }
+        assert 0 <= made["mouth_coupling"].value <= 1
+        assert 0 <= made["naturalness"].value <= 1
+
+    def test_an_extra_reward_that_there_is_not(self, clip):
+        with pytest.raises(ExtraError, match="no extra reward called 'beauty'; known are"):
+            likeness.rewards.score(clip, extra=["beauty"])
 
     def test_as_many_references_as_clips(self, clip):
         with pytest.raises(CallError, match="reference: 2 of them for 1 clips; give one"):
@@ -98,6 +116,15 @@ class TestRewardFunctions:
         (function,) = likeness.rewards.reward_funcs(["identity_ref"], columns={"reference": "who"})
         assert function(prompts=["a"], completions=[clip], who=[person])[0] > 0.3
         assert function(prompts=["a"], completions=[clip], reference=[person]) == [None]
+
+    def test_extra_rewards_are_functions_too(self, clip):
+        (function,) = likeness.rewards.reward_funcs(["mouth_coupling"], extra=["movement"])
+        (expected,) = (
+            score
+            for score in likeness.rewards.score(clip, extra=["movement"])
+            if score.reward == "mouth_coupling"
+        )
+        assert function(prompts=["a"], completions=[clip]) == [pytest.approx(expected.value)]
 
     def test_a_reward_that_there_is_not(self):
         with pytest.raises(CallError, match="no reward beauty; there are identity_ref"):

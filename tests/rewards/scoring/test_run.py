@@ -14,11 +14,11 @@ from likeness.rewards.scoring.job import Outcome
 from likeness.rewards.scoring.parts import Parts, PartsError, key_of
 from likeness.rewards.scoring.run import ScoringRun
 from likeness.rewards.scoring.scorer import Films, Scorer
-from likeness.rewards.sets import NAMES
+from likeness.rewards.sets import score_names
 from likeness.store.crew import Alone, OnRay, Together
 from likeness.store.media import MediaError
 
-ALL = [name for group in NAMES.values() for name in group]
+ALL = score_names()
 
 
 class Nobody:
@@ -68,6 +68,7 @@ def test_a_film_that_cannot_be_read_has_its_reason_and_stops_no_other(alone):
     assert not alone[2].again
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_same_bits_in_the_same_order(alone, jobs):
     together = list(ScoringRun(scorer=Scorer(), crew=Together(2)).outcomes(jobs))
     assert told(together) == told(alone)
@@ -80,6 +81,7 @@ def test_ray_gives_the_same_bits_in_the_same_order(alone, jobs):
     assert told(spread) == told(alone)
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_over_a_clip_loses_that_clip(alone, jobs):
     outcomes = list(ScoringRun(scorer=DiesOver(), crew=Together(1)).outcomes(jobs))
     assert "was killed" in outcomes[1].unread
@@ -119,7 +121,7 @@ class TestGoingOn:
             run = ScoringRun(scorer=Scorer(), crew=Alone(), parts=parts)
             whole = list(run.outcomes(jobs, lambda done, total, note: seen.append((done, note))))
         assert told(whole) == told(alone)
-        assert seen == [(2, "kept from before"), (3, jobs[3].name)]
+        assert seen == [(2, "kept from before"), (3, jobs[2].name), (4, jobs[3].name)]
         with Parts.open(path) as parts:
             again = ScoringRun(scorer=Scorer(), crew=Nobody(), parts=parts).outcomes(jobs)
             assert told(list(again)) == told(alone)
@@ -128,7 +130,7 @@ class TestGoingOn:
         path = tmp_path / "scores.parts"
         with Parts.open(path) as parts:
             for job, outcome in zip(jobs, alone, strict=True):
-                parts.add(key_of(job, "auto", False), outcome)
+                parts.add(key_of(job, Scorer()), outcome)
         lines = path.read_bytes().splitlines(keepends=True)
         lines[1] = lines[1].replace(b"identity_ref", b"identity_rex")
         path.write_bytes(b"".join(lines)[:-40])
@@ -143,7 +145,7 @@ class TestGoingOn:
     def test_other_weights_are_scored_again(self, alone, jobs, tmp_path):
         other = [replace(score, weights="of yesterday") for score in alone[0].scores]
         with Parts.open(tmp_path / "scores.parts") as parts:
-            parts.add(key_of(jobs[0], "auto", False), replace(alone[0], scores=tuple(other)))
+            parts.add(key_of(jobs[0], Scorer()), replace(alone[0], scores=tuple(other)))
             run = ScoringRun(scorer=Scorer(), crew=Alone(), parts=parts)
             assert told(list(run.outcomes(jobs[:1]))) == told(alone[:1])
 
@@ -156,12 +158,13 @@ class TestGoingOn:
         film = tmp_path / "film.mp4"
         film.write_bytes(b"one")
         job = replace(jobs[0], clip=film)
-        before = key_of(job, "auto", False)
-        assert key_of(job, "auto", False) == before
-        assert key_of(job, "auto", True) != before
-        assert key_of(replace(job, prompt="a hat"), "auto", False) != before
+        before = key_of(job, Scorer())
+        assert key_of(job, Scorer()) == before
+        for other in (Scorer(detail=True), Scorer(extra=["movement"]), Scorer("real")):
+            assert key_of(job, other) != before
+        assert key_of(replace(job, prompt="a hat"), Scorer()) != before
         film.write_bytes(b"another")
-        assert key_of(job, "auto", False) != before
+        assert key_of(job, Scorer()) != before
 
     def test_two_runs_into_one_file_are_refused(self, tmp_path):
         path = tmp_path / "scores.parts"
