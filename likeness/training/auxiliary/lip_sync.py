@@ -4,13 +4,13 @@ from torch import Tensor
 
 from likeness.rewards.faces import fill_boxes
 from likeness.rewards.lipsync import (
-    EPSILON,
     OUTSIDE,
     SAMPLES_PER_FRAME,
     SILENCE,
     sound_windows,
     track_matrices,
 )
+from likeness.rewards.offsets import EPSILON
 from likeness.rewards.syncnet import WINDOW, SyncNet
 from likeness.training.auxiliary.cropping import cut
 from likeness.training.auxiliary.prediction import Scene
