@@ -81,7 +81,8 @@ def test_looks_at_the_face():
     frame[20:60, 30:70] = (200, 50, 50)
     seen = look(film(frame), track((30, 20, 70, 60), 20))
     assert seen.faces.shape == (8, 40, 40)
-    lab = cv2.cvtColor(np.float32([[[200, 50, 50]]]) / 255, cv2.COLOR_RGB2LAB)[0, 0]
+    red = np.array([[[200, 50, 50]]], dtype=np.float32) / 255
+    lab = cv2.cvtColor(red, cv2.COLOR_RGB2LAB)[0, 0]
     np.testing.assert_allclose(seen.colour, lab, rtol=1e-3)
 
 
