@@ -15,7 +15,7 @@ from likeness.store.records import Score
 PICTURES = 512
 """Clips whose faces are kept: 128 KiB each at most."""
 
-ONE_SIDED = frozenset({"wire_repeats", "wire_faces", "wire_colour"})
+ONE_SIDED = frozenset({"wire_repeats", "wire_colour"})
 """Wires of which less is never a fault."""
 
 
@@ -29,7 +29,8 @@ class Tripwires:
     - ``wire_sharpness``: log high by low detail of the face, less the reference's, both at the
       size of the smaller; rises with over-sharpening and grain, falls with blur.
     - ``wire_repeats``: likeness of the picture to itself moved, -1..1; rises for grids of faces.
-    - ``wire_faces``: faces a frame, of at least half the main one's width; 1 is right.
+    - ``wire_faces``: faces a frame, of at least half the main one's width; 1 is right. More are
+      more people, less is a face that can't be found, as the small ones of a grid.
     - ``wire_colour``: distance of the face's mean a*, b* from the reference's.
     - ``wire_brightness``: mean L* of the face less the reference's.
 
