@@ -1,5 +1,7 @@
 """A trained network rewritten for use: the same values with less work."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -23,8 +25,9 @@ def folded(layers: nn.Sequential) -> nn.Sequential:
     while rest:
         layer, *rest = rest
         if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d) and made:
-            fuse = fuse_linear_bn_eval if isinstance(made[-1], nn.Linear) else fuse_conv_bn_eval
-            made[-1] = fuse(made[-1], layer)
+            before: Any = made[-1]
+            fuse = fuse_linear_bn_eval if isinstance(before, nn.Linear) else fuse_conv_bn_eval
+            made[-1] = fuse(before, layer)
         elif isinstance(layer, nn.MaxPool2d | nn.MaxPool3d) and isinstance(made[-1], nn.ReLU):
             made.insert(-1, layer)
         else:

@@ -58,10 +58,13 @@ def judge_class(config: PreTrainedConfig) -> type[PreTrainedModel]:
 
     """
     kind = type(config)
-    if kind in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
-        bases = (MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[kind],)
-    elif kind in MODEL_MAPPING:
-        bases = (GenericForSequenceClassification, MODEL_MAPPING[kind].__mro__[1])
+    judges: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
+    bodies: Any = MODEL_MAPPING
+    bases: tuple[Any, ...]
+    if kind in judges:
+        bases = (judges[kind],)
+    elif kind in bodies:
+        bases = (GenericForSequenceClassification, bodies[kind].__mro__[1])
     else:
         raise PreferenceError(f"transformers has no model for {config.model_type}; choose another")
 
@@ -152,7 +155,7 @@ class VisionPreferenceReward:
         model, processor = load_model(folder)
         files = sorted(folder.glob("*.safetensors"))
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        return cls(model.to(device), processor, asked, "+".join(map(file_hash, files)))
+        return cls(cast(Any, model).to(device), processor, asked, "+".join(map(file_hash, files)))
 
     @torch.inference_mode()
     def score(self, subjects: Sequence[Subject], progress: Progress = silent) -> list[Score]:
