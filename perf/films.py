@@ -27,7 +27,7 @@ from likeness.store.media import Reel, decode, encode
 from likeness.testbed.cast import cast, take_of
 
 FILMS = ("may_5s_real3d.mp4", "latentsync_demo1.mp4")
-SIDE = 96
+SIDE = 64
 NAMED = {"identity_ref", "sync_c", "motion"}
 
 
