@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from likeness.training.corpus.workers import Alone
 
 from likeness.cli import run
 from likeness.cli.loop.learning import refuse_if_forgotten, run_record
+from likeness.store.crew import Alone
 from likeness.store.errors import LikenessError
 from likeness.store.records import Checkpoint, Run
 from likeness.store.runs import RunFolder

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.training.corpus.workers import Alone
 
 from likeness.cli import run
 from likeness.cli.loop import held_out
 from likeness.cli.loop.held_out import HeldOut
 from likeness.cli.loop.learning import Validation, validation_of
 from likeness.rewards.sets import NAMES, RewardSet
+from likeness.store.crew import Alone
 from likeness.store.media import decode
 from likeness.store.weights import WeightsError
 from likeness.store.workspace import Workspace
