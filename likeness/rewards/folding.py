@@ -1,11 +1,11 @@
 """A trained network rewritten for use: the same values with less work."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+
+NORMS = (nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 def folded(layers: nn.Sequential) -> nn.Sequential:
@@ -21,14 +21,14 @@ def folded(layers: nn.Sequential) -> nn.Sequential:
         Layers of the same function, to a float32's last digits.
 
     """
-    rest, made = list(layers), []
-    while rest:
-        layer, *rest = rest
-        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d) and made:
-            before: Any = made[-1]
-            fuse = fuse_linear_bn_eval if isinstance(before, nn.Linear) else fuse_conv_bn_eval
-            made[-1] = fuse(before, layer)
-        elif isinstance(layer, nn.MaxPool2d | nn.MaxPool3d) and isinstance(made[-1], nn.ReLU):
+    made: list[nn.Module] = []
+    for layer in layers:
+        before = made[-1] if made else None
+        if isinstance(layer, nn.BatchNorm1d) and isinstance(before, nn.Linear):
+            made[-1] = fuse_linear_bn_eval(before, layer)
+        elif isinstance(layer, NORMS) and isinstance(before, nn.Conv2d | nn.Conv3d):
+            made[-1] = fuse_conv_bn_eval(before, layer)
+        elif isinstance(layer, nn.MaxPool2d | nn.MaxPool3d) and isinstance(before, nn.ReLU):
             made.insert(-1, layer)
         else:
             made.append(nn.ReLU(inplace=True) if isinstance(layer, nn.ReLU) else layer)

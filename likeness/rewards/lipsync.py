@@ -171,8 +171,9 @@ class LipSyncReward:
         """Look closer at one clip.
 
         Values: `sync_track` (which face was looked at, 0 the largest), `people` at once in most
-        frames, `sync_windows`, and `sync_limit`, the Sync-C that chance reaches. Curve:
-        `sync_confidence`, at the middle frame of each window.
+        frames, `sync_windows`, `sync_limit`, the Sync-C that chance reaches, and `sync_peak`: 0
+        where the offset means nothing, as the distances have no peak. Curve: `sync_confidence`,
+        at the middle frame of each window.
         """
         heard = self.results([subject.clip])[0]
         values = {"sync_track": float(heard.track), "people": float(heard.people)}
@@ -182,6 +183,7 @@ class LipSyncReward:
         confidence = heard.result.curve
         curve[WINDOW // 2 : WINDOW // 2 + len(confidence)] = confidence
         values |= {"sync_windows": float(len(confidence)), "sync_limit": heard.result.limit}
+        values["sync_peak"] = float(heard.result.complaint(self.embedder.config.vshift) is None)
         return Detail(values=values, curves={"sync_confidence": curve})
 
     def complaint(self, clip: Footage, track: FaceTrack) -> str | None:
@@ -218,11 +220,7 @@ class LipSyncReward:
             "sync_c_valid": found.valid_confidence,
             "sync_d_valid": found.valid_distance,
         }
-        scores = [scored(self, subject, name, values[name]) for name in self.names]
-        if reason := found.complaint(self.embedder.config.vshift):
-            at = self.names.index("sync_offset")
-            scores[at] = missing(self, subject, "sync_offset", reason)
-        return scores
+        return [scored(self, subject, name, values[name]) for name in self.names]
 
     def _results(self, clips: list[Footage]) -> list[Heard]:
         chosen = [
