@@ -139,7 +139,13 @@ def _row(table: "pd.DataFrame", number: int, sheet: Path, given: Given) -> Job:
 
 def _cell(table: "pd.DataFrame", row: int, column: str) -> str | None:
     """Return a cell's text; None where it is empty or there is no such column."""
+    import pandas as pd
+
     if column not in table.columns:
         return None
     value = table[column].iloc[row]
+<<<<<<< HEAD
     return None if value is None or value != value else str(value).strip() or None  # noqa: PLR0124 - only NaN differs from itself
+=======
+    return None if pd.isna(value) else str(value).strip() or None
+>>>>>>> fix-score
