@@ -144,8 +144,4 @@ def _cell(table: "pd.DataFrame", row: int, column: str) -> str | None:
     if column not in table.columns:
         return None
     value = table[column].iloc[row]
-<<<<<<< HEAD
-    return None if value is None or value != value else str(value).strip() or None  # noqa: PLR0124 - only NaN differs from itself
-=======
     return None if pd.isna(value) else str(value).strip() or None
->>>>>>> fix-score
