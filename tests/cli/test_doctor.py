@@ -68,13 +68,8 @@ def test_weights_as_json(folder, capsys):
     assert rows["niqe"]["state"] == "missing"
     assert f"--local-dir {folder}/one-align" in rows["one_align"]["command"]
     assert rows["tiny/rewards/detector.safetensors"]["state"] == "here"
-<<<<<<< HEAD
     told = "name state path licence size sha256 source needed_by command"
     assert all(row.keys() == set(told.split()) for row in rows.values())
-=======
-    wanted = {"name", "state", "path", "licence", "size", "sha256", "source", "needed_by"}
-    assert all(row.keys() == wanted | {"command"} for row in rows.values())
->>>>>>> i5-vision
     shipped = [row for name, row in rows.items() if name.startswith("tiny/")]
     assert sum(row["size"] for row in shipped) < 20e6
 
