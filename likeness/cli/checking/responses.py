@@ -236,7 +236,8 @@ def _findings(table: Table, responses: Sequence[Response]) -> list[Finding]:
             spoilt, true = _strongest(table, COMBINED, defect), table.good(COMBINED)
             hits = np.where(np.isfinite(spoilt + true), (true > spoilt).astype(float), math.nan)
             claim = f"the combined reward prefers the true clip to {defect}"
-            findings.append(_shared(claim, hits, table.people))
+            if np.isfinite(hits).any():
+                findings.append(_shared(claim, hits, table.people))
     return findings
 
 

@@ -1,6 +1,8 @@
 """A crew of a real Ray cluster on this machine."""
 
+import os
 import sys
+from pathlib import Path
 
 import pytest
 from labour import fatal_three, square, stubborn
@@ -14,7 +16,14 @@ class TestWithRay:
     @pytest.fixture(scope="class", autouse=True)
     def cluster(self):
         ray = pytest.importorskip("ray", reason="Ray isn't installed")
-        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+        # What is sent to the actors is found by its module, which lies beside this file.
+        path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+        ray.init(
+            num_cpus=2,
+            include_dashboard=False,
+            log_to_driver=False,
+            runtime_env={"env_vars": {"PYTHONPATH": path}},
+        )
         yield
         ray.shutdown()
 
