@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from likeness.store.errors import LikenessError
-from likeness.store.sheets import read_sheet
+from likeness.store.sheets import read_sheet, refuse_rows
 
 COLUMNS = ("rater", "item", "value")
 LEVELS = ("nominal", "ordinal", "interval")
@@ -64,8 +64,7 @@ def read_labels(path: Path, level: str) -> Labels:
 
     table: Any = read_sheet(path, columns=COLUMNS)
     for column in ("rater", "item"):
-        if len(rows := np.flatnonzero(table[column].isna())):
-            raise LabelError(f"{path}: row {rows[0] + 1} has no {column}")
+        refuse_rows(path, table[column].isna(), f"has no {column}", error=LabelError)
     given = table[table["value"].notna()]
     if given.empty:
         raise LabelError(f"{path}: there is no label in it")

@@ -8,7 +8,7 @@ import numpy as np
 
 from likeness.annotation.ties import LEFT, RIGHT, TIE
 from likeness.store.errors import LikenessError
-from likeness.store.sheets import read_sheet
+from likeness.store.sheets import read_sheet, refuse_rows
 
 COLUMNS = ("left", "right", "winner")
 OUTCOMES = {"left": LEFT, "right": RIGHT, "tie": TIE, "both_bad": TIE}
@@ -70,15 +70,18 @@ def read_votes(path: Path) -> Votes:
     if table.empty:
         raise VoteError(f"{path}: there is no vote in it")
     for column in (*COLUMNS, *(c for c in ("rater", "item") if c in table)):
-        _refuse(path, table[column].isna(), f"has no {column}")
+        refuse_rows(path, table[column].isna(), f"has no {column}", error=VoteError)
     outcome = table["winner"].map(OUTCOMES)
     known = ", ".join(OUTCOMES)
-    _refuse(path, outcome.isna(), f"has a winner that is none of {known}", table["winner"])
+    unknown = f"has a winner that is none of {known}"
+    refuse_rows(path, outcome.isna(), unknown, table["winner"], error=VoteError)
     codes, names = pd.factorize(
         pd.concat([table["left"], table["right"]]).astype(str).to_numpy(), sort=True
     )
     left, right = codes[: len(table)], codes[len(table) :]
-    _refuse(path, pd.Series(left == right), "compares a system with itself", table["left"])
+    refuse_rows(
+        path, left == right, "compares a system with itself", table["left"], error=VoteError
+    )
     if len(names) < 2:
         raise VoteError(f"{path}: a ranking needs two systems, there is only {names[0]}")
     return Votes(
@@ -90,12 +93,3 @@ def read_votes(path: Path) -> Votes:
         raters=pd.factorize(table["rater"])[0] if "rater" in table else None,
         items=pd.factorize(table["item"])[0] if "item" in table else None,
     )
-
-
-def _refuse(path: Path, wrong: Any, what: str, values: Any = None) -> None:
-    """Raise an error that names the first wrong row, counted from 1 without the header."""
-    found = np.flatnonzero(np.asarray(wrong))
-    if len(found):
-        said = f" ({values.iloc[found[0]]!r})" if values is not None else ""
-        more = f"; so have {len(found) - 1} more rows" if len(found) > 1 else ""
-        raise VoteError(f"{path}: row {found[0] + 1} {what}{said}{more}")

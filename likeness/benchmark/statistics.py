@@ -88,7 +88,7 @@ def share_estimate(hits: Sequence[float], people: Sequence[str]) -> Estimate:
     if persons >= 2:
         z = float(norm.ppf((1 + LEVEL) / 2))
         trials = _effective_trials(share, counts, _half_width(sums, counts))
-        low, high = _wilson(share, trials, z)
+        low, high = wilson_interval(share, trials, z)
     return Estimate(
         value=share, low=low, high=high, cases=len(hits), missing=missing, people=persons
     )
@@ -135,10 +135,21 @@ def _half_width(sums: np.ndarray, counts: np.ndarray) -> float:
     persons = len(counts)
     if persons < 2:
         return math.nan
+    reach = t.ppf((1 + LEVEL) / 2, persons - 1)
+    return float(reach * math.sqrt(jackknife_variance(sums, counts)))
+
+
+def jackknife_variance(sums: np.ndarray, counts: np.ndarray) -> float:
+    """Variance of the mean of all values when each of two clusters or more is left out once.
+
+    Args:
+        sums: of each cluster's values.
+        counts: how many values each cluster has, at least one.
+
+    """
     without = (sums.sum() - sums) / (counts.sum() - counts)
     mean = sums.sum() / counts.sum()
-    variance = (persons - 1) / persons * ((without - mean) ** 2).sum()
-    return float(t.ppf((1 + LEVEL) / 2, persons - 1) * math.sqrt(variance))
+    return float((len(counts) - 1) / len(counts) * ((without - mean) ** 2).sum())
 
 
 def _effective_trials(share: float, counts: np.ndarray, half: float) -> float:
@@ -150,8 +161,8 @@ def _effective_trials(share: float, counts: np.ndarray, half: float) -> float:
     return min(float(counts.sum()), spread * (z / half) ** 2)
 
 
-def _wilson(share: float, trials: float, z: float) -> tuple[float, float]:
-    """Wilson (1927) score interval."""
+def wilson_interval(share: float, trials: float, z: float) -> tuple[float, float]:
+    """Wilson (1927) score interval of a share in so many independent trials, whole or not."""
     centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
     half = z / (1 + z**2 / trials) * math.sqrt(share * (1 - share) / trials + (z / trials / 2) ** 2)
     return max(0.0, centre - half), min(1.0, centre + half)

@@ -12,14 +12,14 @@ import numpy as np
 
 from likeness.rewards.base import Detail, Subject, missing, scored
 from likeness.rewards.cache import ClipCache
-from likeness.rewards.faces import FaceFinder, FaceTrack
+from likeness.rewards.faces import FaceFinder
 from likeness.rewards.landmarks import Landmarker
 from likeness.rewards.movement import (
     STATISTICS,
     Movement,
     average_statistics,
     curves,
-    measure,
+    movement_of,
 )
 from likeness.rewards.packed import unpack
 from likeness.store.clip import Footage
@@ -149,16 +149,6 @@ class MotionReward:
 
     def _movements(self, clips: list[Footage]) -> list[Movement | str]:
         return [
-            track.complaint(LEAST_FRAMES)
-            or measure(self._points(clip, track), self.landmarker.layout, clip)
+            track.complaint(LEAST_FRAMES) or movement_of(clip, track, self.landmarker)
             for clip, track in zip(clips, self.faces.tracks(clips), strict=True)
         ]
-
-    def _points(self, clip: Footage, track: FaceTrack) -> np.ndarray:
-        """Find the points piece by piece, so that a long film is never in memory as a whole."""
-        points: list[np.ndarray] = []
-        start = 0
-        for piece in clip.pieces():
-            points.append(self.landmarker.find(piece, track.window(start, len(piece))))
-            start += len(piece)
-        return np.concatenate(points)

@@ -4,7 +4,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from likeness.rewards.landmarks import Layout
+from likeness.rewards.faces import FaceTrack
+from likeness.rewards.landmarks import Landmarker, Layout
 from likeness.store.clip import Footage
 
 FLOOR = 1e-3
@@ -105,6 +106,16 @@ def measure(points: np.ndarray, layout: Layout, clip: Footage) -> Movement:
         loudness=loudness(clip),
         fps=clip.fps,
     )
+
+
+def movement_of(clip: Footage, track: FaceTrack, landmarker: Landmarker) -> Movement:
+    """Measure how the face of a track moves, piece by piece: no long film is held as a whole."""
+    points: list[np.ndarray] = []
+    start = 0
+    for piece in clip.pieces():
+        points.append(landmarker.find(piece, track.window(start, len(piece))))
+        start += len(piece)
+    return measure(np.concatenate(points), landmarker.layout, clip)
 
 
 def coefficients(movement: Movement) -> np.ndarray:

@@ -48,13 +48,13 @@ def load_style(path: Path) -> tuple[StyleScale, str]:
     return StyleScale(manner=scale, middle=settings["middle"], width=settings["width"]), packed.hash
 
 
-def usual_manner(movement: Movement) -> np.ndarray:
-    """Mean manner of the windows of 1.92 seconds, half a window apart: (36,).
+def usual_manner(movement: Movement, seconds: float = SECONDS) -> np.ndarray:
+    """Mean manner of the windows of so many seconds, half a window apart: (36,).
 
     All of one length, so that a long clip is told from a short one by nothing but its noise. NaN
     for a clip that is shorter.
     """
-    frames = round(SECONDS * movement.fps)
+    frames = round(seconds * movement.fps)
     starts = range(0, len(movement.eyes) - frames + 1, frames // 2)
     if not starts:
         return np.full(len(FEATURES), np.nan)

@@ -2,11 +2,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from likeness.store.atomic import replacing
 from likeness.store.errors import LikenessError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import ArrayLike
 
 SUFFIXES = (".csv", ".parquet")
 
@@ -42,6 +45,34 @@ def read_sheet(path: str | Path, *, columns: tuple[str, ...] = ()) -> "pd.DataFr
             f"{path}: lacks column {', '.join(absent)}; it has {', '.join(map(str, table.columns))}"
         )
     return table
+
+
+def refuse_rows(
+    path: Path,
+    wrong: "ArrayLike",
+    what: str,
+    values: "pd.Series | None" = None,
+    *,
+    error: type[LikenessError] = SheetError,
+) -> None:
+    """Name the first wrong row of a table, counted from 1 without the header.
+
+    Args:
+        path: the table.
+        wrong: (rows,) bool.
+        what: what is wrong with such a row, as `has no rater`.
+        values: of which the first wrong one is quoted.
+        error: what is raised.
+
+    Raises:
+        LikenessError: some row is wrong.
+
+    """
+    found = np.flatnonzero(np.asarray(wrong))
+    if len(found):
+        said = f" ({values.iloc[found[0]]!r})" if values is not None else ""
+        more = f"; so have {len(found) - 1} more rows" if len(found) > 1 else ""
+        raise error(f"{path}: row {found[0] + 1} {what}{said}{more}")
 
 
 def write_sheet(table: "pd.DataFrame", path: str | Path) -> None:

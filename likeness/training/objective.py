@@ -115,13 +115,19 @@ class Objective(nn.Module):
         }
 
 
-def frozen_copy(generator: Generator) -> Generator:
-    """Copy a generator as it is now, to be asked and not to learn."""
+def copied(generator: Generator) -> Generator:
+    """Copy a generator as it is now: its transformer; codec and encoders are shared."""
     transformer = AvatarTransformer3DModel(**generator.config.transformer)
     transformer.load_state_dict(generator.transformer.state_dict())
-    still = transformer.eval().requires_grad_(False)
-    nn.Module.to(still, generator.transformer.device)
-    return generator.with_transformer(still)
+    nn.Module.to(transformer, generator.transformer.device)
+    return generator.with_transformer(transformer.eval())
+
+
+def frozen_copy(generator: Generator) -> Generator:
+    """Copy a generator as it is now, to be asked and not to learn."""
+    made = copied(generator)
+    made.transformer.requires_grad_(False)
+    return made
 
 
 def total(terms: dict[str, Tensor]) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from likeness.store.errors import LikenessError
-from likeness.store.sheets import read_sheet
+from likeness.store.sheets import read_sheet, refuse_rows
 
 COLUMNS = ("rater", "case", "real_side", "chosen")
 SIDES = ("left", "right")
@@ -65,8 +65,7 @@ def read_answers(path: Path) -> Answers:
     if table.empty:
         raise StudyError(f"{path}: there is no answer in it")
     for column in ("rater", "case"):
-        if len(rows := np.flatnonzero(table[column].isna())):
-            raise StudyError(f"{path}: row {rows[0] + 1} has no {column}")
+        refuse_rows(path, table[column].isna(), f"has no {column}", error=StudyError)
     for column in ("real_side", "chosen"):
         if len(rows := np.flatnonzero(~table[column].isin(SIDES))):
             told = table[column].iloc[rows[0]]

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binom, binomtest, norm, t
 
+from likeness.benchmark.statistics import jackknife_variance, wilson_interval
+
 LEVEL = 0.95
 CHANCE = 0.5
 
@@ -52,10 +54,7 @@ class Clustered:
         z = float(norm.ppf((1 + level) / 2))
         reach = float(t.ppf((1 + level) / 2, self.freedom))
         trials = self.trials * (z / reach) ** 2 if self.error else self.trials
-        centre = (self.share + z**2 / (2 * trials)) / (1 + z**2 / trials)
-        spread = self.share * (1 - self.share) / trials + (z / trials / 2) ** 2
-        half = z / (1 + z**2 / trials) * math.sqrt(spread)
-        return max(0.0, centre - half), min(1.0, centre + half)
+        return wilson_interval(self.share, trials, z)
 
 
 def clustered(correct: np.ndarray, rater: np.ndarray, case: np.ndarray) -> Clustered:
@@ -98,9 +97,7 @@ def _jackknife(hits: np.ndarray, cluster: np.ndarray) -> tuple[float, int]:
     size = len(counts)
     if size < 2:
         return math.nan, size
-    sums = np.bincount(of, weights=hits)
-    without = (sums.sum() - sums) / (counts.sum() - counts)
-    return float((size - 1) / size * ((without - hits.mean()) ** 2).sum()), size
+    return jackknife_variance(np.bincount(of, weights=hits), counts), size
 
 
 def d_prime(share: float) -> float:

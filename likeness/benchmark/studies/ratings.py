@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from likeness.benchmark.studies.answers import StudyError
-from likeness.store.sheets import read_sheet
+from likeness.store.sheets import read_sheet, refuse_rows
 
 COLUMNS = ("rater", "item", "dimension", "score")
 
@@ -61,8 +61,7 @@ def read_ratings(path: Path) -> list[Ratings]:
 
     table: Any = read_sheet(path, columns=COLUMNS)
     for column in COLUMNS[:3]:
-        if len(rows := np.flatnonzero(table[column].isna())):
-            raise StudyError(f"{path}: row {rows[0] + 1} has no {column}")
+        refuse_rows(path, table[column].isna(), f"has no {column}", error=StudyError)
     table = table[table["score"].notna()]
     if table.empty:
         raise StudyError(f"{path}: there is no rating in it")

@@ -12,7 +12,7 @@ from likeness.benchmark.suite import Case, Suite
 from likeness.benchmark.systems import SYSTEMS, System
 from likeness.cli.loop.alignment import base_checkpoint
 from likeness.cli.loop.judging import Question, judge
-from likeness.cli.loop.stage import condition_of, stage_testbed
+from likeness.cli.loop.stage import FPS, FRAMES, condition_of, stage_testbed
 from likeness.cli.loop.studio import Order, Sampler, Studio
 from likeness.model import Generator, ModelError
 from likeness.rewards.identity import IdentityReward
@@ -52,25 +52,28 @@ class Bench:
         split: str,
         people: int,
         sampler: Sampler | None = None,
+        suite: str | None = None,
+        seconds: tuple[float, float] = (FRAMES / FPS, FRAMES / FPS),
         progress: Progress = silent,
     ) -> "Bench":
         """Film people of a testbed split and put generators, by system, before its judges.
 
         The suite of the held-out people is frozen in the workspace; people to tune on may become
-        more or fewer.
+        more or fewer. ``suite`` names it where it is another than the usual one, ``seconds`` are
+        those of what is referred to and of what is made.
         """
         rewards = RewardSet.load("testbed")
-        cases = stage_testbed(workspace, split, people, progress=progress)
-        suite = Suite(name=SUITES[split], cases=tuple(cases))
+        cases = stage_testbed(workspace, split, people, seconds=seconds, progress=progress)
+        staged = Suite(name=suite or SUITES[split], cases=tuple(cases))
         if split == "heldout":
-            suite.freeze(workspace.path / "boards" / "suite.json")
+            staged.freeze(workspace.path / "boards" / "suite.json")
         studios = {
             name: Studio(workspace, g, base_checkpoint(workspace, g, name).id, rewards.faces)
             for name, g in generators.items()
         }
         return cls(
             workspace=workspace,
-            suite=suite,
+            suite=staged,
             rewards=rewards,
             studios=studios,
             sampler=sampler or Sampler(),

@@ -23,7 +23,7 @@ from likeness.testbed.cast import cast
 from likeness.training.batch import Source
 from likeness.training.comparison import Chain, Comparison
 from likeness.training.crew import Crew
-from likeness.training.objective import frozen_copy
+from likeness.training.objective import copied
 from likeness.training.state import take_average
 from likeness.training.trainer import Trainer
 
@@ -81,7 +81,7 @@ class Schooling:
 
     def _generator(self, workspace: Workspace, chain: Chain, seed: int) -> Generator:
         """Take the generator as a chain of stages leaves it; of no stages, it is the beginning."""
-        made = redrawn(self.base, seed) if chain.drawn else frozen_copy(self.base)
+        made = redrawn(self.base, seed) if chain.drawn else copied(self.base)
         if chain.stages:
             folder = self._folder(workspace, chain, seed)
             take_average(made, folder / "stages" / f"{chain.stages[-1]}.pt")
@@ -93,7 +93,6 @@ class Schooling:
             return
         begun = replace(chain, stages=chain.stages[:-1])
         generator = self._generator(workspace, begun, seed)
-        generator.transformer.requires_grad_(True)
         recipe = self.comparison.last(chain, seed)
         parent = base_checkpoint(workspace, generator, folder.name).id
         record = run_record(source, recipe, folder.name, parent)

@@ -11,7 +11,13 @@ FPS = 25
 
 
 def stage_testbed(
-    workspace: Workspace, split: str, people: int, *, seed: int = 0, progress: Progress = silent
+    workspace: Workspace,
+    split: str,
+    people: int,
+    *,
+    seed: int = 0,
+    seconds: tuple[float, float] = (FRAMES / FPS, FRAMES / FPS),
+    progress: Progress = silent,
 ) -> list[Case]:
     """Film people of a testbed split, each in two scenes: one to refer to, one to be made.
 
@@ -20,12 +26,13 @@ def stage_testbed(
         split: of the testbed's cast.
         people: how many of it.
         seed: noise seed of the first case; the next cases' follow.
+        seconds: of the clip to refer to, and of the one to be made.
         progress: told after every person.
 
     """
     cases = []
     for number, person in enumerate(cast(split, people)):
-        reference, target = (take_of(person, scene, FRAMES / FPS) for scene in (0, 1))
+        reference, target = (take_of(person, *of) for of in enumerate(seconds))
         cases.append(
             Case(
                 identity=person.identity,

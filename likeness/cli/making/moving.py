@@ -7,7 +7,7 @@ import numpy as np
 
 from likeness.cli.making.inputs import InputError, Read
 from likeness.model import Generator
-from likeness.rewards.movement import COEFFICIENTS, coefficients, measure
+from likeness.rewards.movement import COEFFICIENTS, coefficients, movement_of
 from likeness.rewards.sets import RewardSet
 from likeness.store.media import decode
 
@@ -58,5 +58,4 @@ def _movement(path: Path, fps: float, rewards: RewardSet) -> np.ndarray:
     track = rewards.faces.tracks([clip])[0]
     if complaint := track.complaint(_LEAST_FRAMES):
         raise InputError(f"{path}: {complaint}; its movement can't be told")
-    points = landmarker.find(clip.frames, track)
-    return coefficients(measure(points, landmarker.layout, clip))
+    return coefficients(movement_of(clip, track, landmarker))

@@ -1,4 +1,3 @@
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import product
@@ -9,9 +8,9 @@ from scipy.optimize import minimize
 
 from likeness.rewards.faces import FaceFinder
 from likeness.rewards.fit.loop import FitError
+from likeness.rewards.fit.people import by_person
 from likeness.rewards.landmarks import Landmarker
 from likeness.rewards.manner import MannerScale, manner_distance
-from likeness.rewards.movement import measure
 from likeness.rewards.packed import pack
 from likeness.rewards.style import SCALE_KIND, StyleScale, usual_manner
 from likeness.store.clip import Clip
@@ -35,14 +34,9 @@ def fit_manner(
         progress: told of each clip.
 
     """
-    rows: dict[str | None, list[np.ndarray]] = defaultdict(list)
-    for done, (clip, track) in enumerate(zip(clips, faces.tracks(clips), strict=True), 1):
-        if track.complaint(2) is None:
-            points = landmarker.find(clip.frames, track)
-            rows[clip.identity].append(usual_manner(measure(points, landmarker.layout, clip)))
-        progress(done, len(clips), "manner")
-    most = max((len(group) for group in rows.values()), default=0)
-    scale = fit_style(np.array([group for group in rows.values() if len(group) == most]))
+    rows = by_person(clips, faces, landmarker, usual_manner, progress)
+    most = max(map(len, rows), default=0)
+    scale = fit_style(np.array([group for group in rows if len(group) == most]))
     pack(
         path, SCALE_KIND, {}, asdict(scale.manner) | {"middle": scale.middle, "width": scale.width}
     )

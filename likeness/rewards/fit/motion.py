@@ -1,4 +1,3 @@
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -6,9 +5,10 @@ import numpy as np
 
 from likeness.rewards.faces import FaceFinder
 from likeness.rewards.fit.loop import FitError
+from likeness.rewards.fit.people import by_person
 from likeness.rewards.landmarks import Landmarker
 from likeness.rewards.motion import SCALE_KIND, MotionScale
-from likeness.rewards.movement import average_statistics, measure
+from likeness.rewards.movement import Movement, average_statistics
 from likeness.rewards.packed import pack
 from likeness.store.clip import Clip
 from likeness.store.progress import Progress, silent
@@ -31,14 +31,12 @@ def fit_motion(
         progress: told of each clip.
 
     """
-    rows: dict[str | None, list[np.ndarray]] = defaultdict(list)
-    for done, (clip, track) in enumerate(zip(clips, faces.tracks(clips), strict=True), 1):
-        if track.complaint(2) is None:
-            points = landmarker.find(clip.frames, track)
-            movement = measure(points, landmarker.layout, clip)
-            rows[clip.identity].append(average_statistics(movement, len(clip)))
-        progress(done, len(clips), "motion")
-    scale = usual_differences([np.stack(group) for group in rows.values() if len(group) > 1])
+
+    def whole(movement: Movement) -> np.ndarray:
+        return average_statistics(movement, len(movement.eyes))
+
+    rows = by_person(clips, faces, landmarker, whole, progress)
+    scale = usual_differences([np.stack(group) for group in rows if len(group) > 1])
     pack(path, SCALE_KIND, {}, {"deviations": list(scale.deviations)})
 
 
