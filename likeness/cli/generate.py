@@ -80,6 +80,9 @@ def generate(
     reference_guidance: Annotated[
         float | None, typer.Option(help="Above 1: closer to the person of the reference.")
     ] = None,
+    movement_guidance: Annotated[
+        float | None, typer.Option(help="Above 1: closer to the movement that is followed.")
+    ] = None,
     reference_frames: Annotated[
         int | None, typer.Option(help="Of the reference that are looked at: 1, 5, 9 to 45.")
     ] = None,
@@ -146,6 +149,7 @@ def generate(
         audio_guidance=audio_guidance,
         text_guidance=text_guidance,
         reference_guidance=reference_guidance,
+        movement_guidance=movement_guidance,
         reference_frames=reference_frames,
         seconds=seconds,
         anchor=not no_anchor,

@@ -154,6 +154,8 @@ class Conditioning:
         rows = self.all_rows()
         if name == "no_audio":
             return self.without(audio=rows)
+        if name == "no_movement":
+            return replace(self, movement=None)
         return self.without(audio=rows, text=rows) if name == "neither" else self
 
     def all_rows(self, value: bool = True) -> Tensor:

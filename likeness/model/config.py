@@ -40,6 +40,8 @@ class GeneratorConfig:
         steps, audio_guidance, text_guidance: of the sampler. The paper's are 24, 1.8 and 5.0.
         reference_guidance: of the sampler; above 1 the clip comes closer to the reference's
             person for one forward more a step. The paper has none.
+        movement_guidance: of the sampler, where movement is followed; above 1 the clip moves more
+            nearly as asked, for one forward more a step.
         text_length: tokens of a prompt.
         chunk_frames: video frames of each chunk of a long clip, motion included; None for
             ``frames``, which a small model had better not leave.
@@ -67,6 +69,7 @@ class GeneratorConfig:
     audio_guidance: float = 1.8
     text_guidance: float = 5.0
     reference_guidance: float = 1.0
+    movement_guidance: float = 1.0
     text_length: int = 24
     chunk_frames: int | None = None
     motion_latents: int = 2

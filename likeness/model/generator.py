@@ -177,6 +177,8 @@ class Generator(Adapted, Joined):
         """
         field = field or self.velocity
         guidance = settings.guidance
+        if cond.movement is None:
+            guidance = replace(guidance, movement=1.0)
         cache = self.encode_reference(cond) if shared is None else shared
         cache, cond = cache.each(each), cond.each(each)
         names = guidance.branches

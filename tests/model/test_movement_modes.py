@@ -257,3 +257,32 @@ def test_a_stream_can_be_added_and_changes_nothing_at_first(generator, mover, re
         with_movement_stream(mover, tokens=1, scale=SCALE, seed=0)
     with pytest.raises(ModelError, match="1 or more tokens"):
         with_movement_stream(generator, tokens=0, scale=SCALE, seed=0)
+
+
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_movement_guidance_moves_away_from_free_movement(mover, request_of, one_by_one):
+    asked = [request_of(0, movement=coefficients()), request_of(1)]
+    cond = mover.condition(asked)
+    z, t = state(mover)[0], torch.full((2,), 0.5)
+    full = mover.velocity(z, t, cond)
+    free = mover.velocity(z, t, replace(cond, movement=None))
+    guided = mover.guided_velocity(
+        cond, settings(mover, guidance=Guidance(movement=3.0), one_by_one=one_by_one)
+    )
+    torch.testing.assert_close(guided(z, t), full + 2 * (full - free), atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(full[0], free[0], atol=1e-3)
+    torch.testing.assert_close(full[1], free[1], atol=1e-5, rtol=1e-5)
+
+
+def test_movement_guidance_costs_nothing_where_no_movement_is_followed(mover, request_of):
+    cond, calls = mover.condition([request_of(0)]), []
+
+    def field(z, t, cond, *, shared):
+        calls.append(len(z))
+        return mover.velocity(z, t, cond, shared=shared)
+
+    guided = mover.guided_velocity(
+        cond, settings(mover, guidance=Guidance(movement=3.0)), field=field
+    )
+    guided(state(mover)[0][:1], 0.5)
+    assert calls == [1]

@@ -11,26 +11,24 @@ from likeness.benchmark.ablation import Ablations, Variant
 from likeness.benchmark.measurements import Measurement, measure
 from likeness.benchmark.movement_ablation import movement_study
 from likeness.benchmark.sheets import write_measurements
-from likeness.benchmark.suite import Case, Suite
-from likeness.cli.loop.alignment import base_checkpoint, code_version
+from likeness.benchmark.suite import Case
+from likeness.cli.loop.alignment import code_version
 from likeness.cli.loop.bench import Bench, manifest
 from likeness.cli.loop.stage import FPS, condition_of
-from likeness.cli.loop.studio import Sampler, Studio
 from likeness.cli.loop.turn import Bars
 from likeness.model import Generator, Request
 from likeness.model.long_video import LongVideo, LongVideoSettings
 from likeness.rewards.base import Subject
 from likeness.rewards.following import FollowReward
-from likeness.rewards.manner import MannerScale, manner, manner_distance
+from likeness.rewards.manner import MannerScale, manner_distance
 from likeness.rewards.motion import MotionReward
 from likeness.rewards.movement import Movement, coefficients
-from likeness.rewards.sets import RewardSet
+from likeness.rewards.style import usual_manner
 from likeness.store.clip import Clip
 from likeness.store.errors import LikenessError
 from likeness.store.records import Sample, Score
 from likeness.store.workspace import Workspace
 from likeness.testbed.cast import cast, take_of
-from likeness.testbed.person import Person
 
 SPLIT = "heldout"
 SCALED_ON = ("train", 40, 3)  # split, people and takes of the scale of manners
@@ -75,45 +73,23 @@ class Moves:
                 "this checkpoint has no movement stream: train one with `likeness train "
                 "tiny_movement --movement-tokens 2`"
             )
-        rewards = RewardSet.load("testbed")
         with Workspace.create(self.out / "workspace") as workspace, workspace.lock("movement"):
-            suite = self._staged(workspace)
-            name = base_checkpoint(workspace, self.generator, "moving").id
-            bench = Bench(
-                workspace=workspace,
-                suite=suite,
-                rewards=rewards,
-                studios={"base": Studio(workspace, self.generator, name, rewards.faces)},
-                sampler=Sampler(),
-            )
+            with self.bars("held-out people") as progress:
+                bench = Bench.testbed(
+                    workspace,
+                    {"base": self.generator},
+                    split=SPLIT,
+                    people=self.people,
+                    suite=f"testbed-movement-{self.seconds:g}s",
+                    seconds=(SHOWN, self.seconds),
+                    progress=progress,
+                )
             rows = Judging(bench=bench, moves=self).rows()
             write_measurements(rows, workspace.path / "boards" / "ablation-movement.parquet")
             variants = [Variant(name=name, label=label) for name, label in LABELS.items()]
             study = movement_study(rows, variants, self._notes())
             facts = manifest(bench, {}, code_version(), {})
         return Ablations(studies=(study,), manifest=facts)
-
-    def _staged(self, workspace: Workspace) -> Suite:
-        """Film the held-out people: a reference as it is shown, and a target of these seconds."""
-        cases = []
-        with self.bars("held-out people") as progress:
-            for number, person in enumerate(cast(SPLIT, self.people)):
-                reference, target = take_of(person, 0, SHOWN), take_of(person, 1, self.seconds)
-                cases.append(
-                    Case(
-                        identity=person.identity,
-                        reference=workspace.put_clip(reference.clip),
-                        target=workspace.put_clip(target.clip),
-                        background=workspace.put_background(target.background, target.hidden),
-                        prompt=target.caption,
-                        seed=number,
-                    )
-                )
-                progress(number + 1, self.people, "filming")
-        workspace.add(*(condition_of(case) for case in cases))
-        suite = Suite(name=f"testbed-movement-{self.seconds:g}s", cases=tuple(cases))
-        suite.freeze(workspace.path / "boards" / "suite.json")
-        return suite
 
     def _notes(self) -> list[str]:
         return [
@@ -167,6 +143,8 @@ class Judging:
         bench, studio = self.bench, self.bench.studios["base"]
         condition = condition_of(case)
         facts = {**studio.facts(bench.sampler), "movement": arm}
+        if arm == "followed":
+            facts["movement_guidance"] = self.moves.generator.config.movement_guidance
         for sample in bench.workspace.samples(condition=condition.id, checkpoint=studio.checkpoint):
             if sample.seed == case.seed and sample.sampler == facts:
                 return sample.clip
@@ -237,28 +215,25 @@ class Judging:
         return next(r for r in self.bench.rewards.rewards if isinstance(r, MotionReward))
 
     def _movement(self, clip: str) -> Movement:
-        found = self._motion.movements([self.bench.workspace.get_clip(clip)])[0]
+        return self._told(self.bench.workspace.get_clip(clip), f"clip {clip}")
+
+    def _told(self, clip: Clip, name: str) -> Movement:
+        """Measure a true clip, whose movement has to be there."""
+        found = self._motion.movements([clip])[0]
         if isinstance(found, str):
-            raise LikenessError(f"clip {clip}: {found}; its movement can't be told")
+            raise LikenessError(f"{name}: {found}; its movement can't be told")
         return found
 
     def _manner(self, movement: Movement) -> np.ndarray:
         """Mean manner of windows as long as the clips, so that like is compared with like."""
-        length = round(self.moves.seconds * FPS)
-        starts = range(0, max(1, len(movement.eyes) - length + 1), max(1, length // 2))
-        return np.mean([manner(movement.window(start, length)) for start in starts], axis=0)
+        return usual_manner(movement, self.moves.seconds)
 
     def _scale(self) -> MannerScale:
         split, people, takes = SCALED_ON
         with self.moves.bars("manners of others") as progress:
             rows = []
             for number, person in enumerate(cast(split, people)):
-                rows.append([self._manner_of(person, scene) for scene in range(takes)])
+                clips = [take_of(person, scene, self.moves.seconds).clip for scene in range(takes)]
+                rows.append([self._manner(self._told(clip, person.identity)) for clip in clips])
                 progress(number + 1, people, "filming")
         return MannerScale.fit(np.array(rows))
-
-    def _manner_of(self, person: Person, scene: int) -> np.ndarray:
-        found = self._motion.movements([take_of(person, scene, self.moves.seconds).clip])[0]
-        if isinstance(found, str):
-            raise LikenessError(f"{person.identity}: {found}; manners can't be scaled")
-        return self._manner(found)

@@ -58,7 +58,11 @@ class Sampler:
             "sampler": str(settings.sampler),
             "steps": settings.steps,
             "shift": settings.shift,
-            **{f"{name}_guidance": scale for name, scale in asdict(settings.guidance).items()},
+            **{
+                f"{name}_guidance": scale
+                for name, scale in asdict(settings.guidance).items()
+                if name != "movement"  # which none of these follows
+            },
             "reference": self.reference,
             "reference_audio": self.reference_audio,
             **{

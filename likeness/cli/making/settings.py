@@ -31,9 +31,9 @@ class Making:
     Attributes:
         checkpoint: a preset's name or a folder.
         adapter: of an aligned run, or None.
-        sampler: None stands for the preset's, as in the next five.
+        sampler: None stands for the preset's, as in the next six.
         steps: of the sampler.
-        audio_guidance, text_guidance, reference_guidance: scales.
+        audio_guidance, text_guidance, reference_guidance, movement_guidance: scales.
         reference_frames: looked at, 1 + 4k up to 48.
         seconds: of each clip; None for as long as its speech.
         anchor: let the first chunk of a long clip fix the looks of the others.
@@ -56,6 +56,7 @@ class Making:
     audio_guidance: float | None = None
     text_guidance: float | None = None
     reference_guidance: float | None = None
+    movement_guidance: float | None = None
     reference_frames: int | None = None
     seconds: float | None = None
     anchor: bool = True
@@ -86,6 +87,7 @@ class Making:
             "audio": self.audio_guidance,
             "text": self.text_guidance,
             "reference": self.reference_guidance,
+            "movement": self.movement_guidance,
         }
         given = {name: scale for name, scale in scales.items() if scale is not None}
         return replace(

@@ -1,6 +1,6 @@
 """What a preset is and costs, known without its weights."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from likeness.model.config import GeneratorConfig
@@ -112,7 +112,8 @@ def describe(
     once = reference_forward(sizes, streams, frames=reference_frames)
     moved = layer_bytes(sizes, streams, parameters=block)
     cached_layer = gpu.seconds(flops=target.total, moved=moved)
-    branches = len(SamplerSettings.of(config).guidance.branches)
+    guidance = SamplerSettings.of(replace(config, movement_guidance=1.0)).guidance
+    branches = len(guidance.branches)
     around = gpu.seconds(flops=forward - sizes.layers * target.total, moved=0)
     a_forward = sizes.layers * cached_layer + around
     a_reference = gpu.seconds(flops=once, moved=sizes.layers * HALF_PRECISION * block)

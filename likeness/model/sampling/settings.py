@@ -67,6 +67,7 @@ class SamplerSettings:
             audio=config.audio_guidance,
             text=config.text_guidance,
             reference=config.reference_guidance,
+            movement=config.movement_guidance,
         )
         return cls(
             sampler=config.sampler,

@@ -88,12 +88,14 @@ class Guidance:
         audio: of the driving speech (TAVR, appendix A.1: 1.8).
         text: of the prompt, against neither prompt nor speech (A.1: 5.0).
         reference: of the reference video. Not in the paper: 1.
+        movement: of movement that is followed; where none is, it costs nothing either. Ours.
 
     """
 
     audio: float = 1.0
     text: float = 1.0
     reference: float = 1.0
+    movement: float = 1.0
 
     @property
     def branches(self) -> tuple[str, ...]:
@@ -102,6 +104,7 @@ class Guidance:
             "no_audio": self.audio != 1 or self.text != 1,
             "neither": self.text != 1,
             "no_reference": self.reference != 1,
+            "no_movement": self.movement != 1,
         }
         return ("full", *(name for name, wanted in needed.items() if wanted))
 
@@ -119,4 +122,6 @@ class Guidance:
             out = out + (self.text - 1) * (v["no_audio"] - v["neither"])
         if "no_reference" in v:
             out = out + (self.reference - 1) * (v["full"] - v["no_reference"])
+        if "no_movement" in v:
+            out = out + (self.movement - 1) * (v["full"] - v["no_movement"])
         return out
