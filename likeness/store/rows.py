@@ -8,6 +8,15 @@ from sqlalchemy.exc import IntegrityError
 
 from likeness.store import tables
 from likeness.store.database import WorkspaceError, insert_new
+from likeness.store.judgements import (
+    Assignment,
+    AuditEntry,
+    Campaign,
+    Comparison,
+    Delivery,
+    Rater,
+    Vote,
+)
 from likeness.store.record import Record, now
 from likeness.store.records import (
     Checkpoint,
@@ -20,7 +29,18 @@ from likeness.store.records import (
     Score,
 )
 
-Kept = ClipEntry | Condition | Sample | Pair | Run | Checkpoint | Consent
+Kept = (
+    ClipEntry
+    | Condition
+    | Sample
+    | Pair
+    | Run
+    | Checkpoint
+    | Consent
+    | Campaign
+    | Comparison
+    | Assignment
+)
 
 TABLES: dict[type[Record], sa.Table] = {
     ClipEntry: tables.clips,
@@ -31,6 +51,13 @@ TABLES: dict[type[Record], sa.Table] = {
     Checkpoint: tables.checkpoints,
     Consent: tables.consents,
     Score: tables.scores,
+    Campaign: tables.campaigns,
+    Comparison: tables.comparisons,
+    Assignment: tables.assignments,
+    Rater: tables.raters,
+    Delivery: tables.deliveries,
+    Vote: tables.votes,
+    AuditEntry: tables.audit,
 }
 
 R = TypeVar("R", bound=Record)

@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
 )
 
 metadata = MetaData(
@@ -22,6 +23,7 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
         "fk": "fk_%(table_name)s_%(column_0_name)s",
         "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
     }
 )
 
@@ -163,4 +165,102 @@ tombstones = Table(
     Column("clips", Integer, nullable=False),
     Column("samples", Integer, nullable=False),
     Column("checkpoints", Integer, nullable=False),
+)
+
+raters = Table(
+    "raters",
+    metadata,
+    Column("row", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(128), nullable=False, index=True),
+    Column("role", String(16), nullable=False),
+    Column("standing", String(16), nullable=False),
+    Column("account", Text, nullable=False, index=True),
+    Column("note", Text, nullable=False),
+    Column("created", String(40), nullable=False),
+)
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    _id(),
+    Column("layout", String(64), nullable=False),
+    Column("dimensions", JSON, nullable=False),
+    Column("plan", JSON, nullable=False),
+    Column("created", String(40), nullable=False),
+)
+
+# Clips and samples are named without a foreign key: a judgement outlives what was forgotten.
+comparisons = Table(
+    "comparisons",
+    metadata,
+    _id(),
+    _to("campaign", "campaigns"),
+    Column("condition", String(128), nullable=False, index=True),
+    Column("first", String(128), nullable=False, index=True),
+    Column("second", String(128), nullable=False, index=True),
+    Column("samples", JSON, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("expected", JSON, nullable=False),
+    Column("chance", Double, nullable=False),
+    Column("draw", Integer, nullable=False),
+)
+
+assignments = Table(
+    "assignments",
+    metadata,
+    _id(),
+    _to("comparison", "comparisons"),
+    Column("rater", String(128), nullable=False, index=True),
+    Column("left", String(8), nullable=False),
+    Column("chance", Double, nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("media", String(128), nullable=False),
+    Column("reference", String(128), nullable=False),
+    Column("created", String(40), nullable=False),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("row", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("server", Text, nullable=False),
+    Column("annotation", BigInteger, nullable=False, index=True),
+    Column("task", BigInteger, nullable=False),
+    Column("assignment", String(128), nullable=False, index=True),
+    Column("updated", String(40), nullable=False),
+    Column("body", JSON),
+    Column("way", String(16), nullable=False),
+    Column("created", String(40), nullable=False),
+)
+
+votes = Table(
+    "votes",
+    metadata,
+    Column("row", Integer, primary_key=True, autoincrement=True),
+    Column("assignment", String(128), nullable=False, index=True),
+    Column("comparison", String(128), nullable=False, index=True),
+    Column("rater", String(128), nullable=False, index=True),
+    Column("dimension", String(64), nullable=False),
+    Column("choice", String(16)),
+    Column("strength", Integer),
+    Column("flags", JSON, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("seconds", Double),
+    Column("delivery", String(64)),
+    Column("reason", Text),
+    Column("created", String(40), nullable=False),
+    UniqueConstraint("delivery", "assignment", "rater", "dimension"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("row", Integer, primary_key=True, autoincrement=True),
+    Column("event", String(32), nullable=False),
+    Column("subject", String(128), nullable=False, index=True),
+    Column("told", JSON, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("created", String(40), nullable=False),
 )

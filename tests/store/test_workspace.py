@@ -4,6 +4,7 @@ import sqlite3
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from books import add_loop
 from films import beeps, write_wav
 
@@ -201,14 +202,24 @@ def test_a_newer_version_says_so(workspace, how):
         how(workspace.path)
 
 
+def downgraded(workspace: Workspace, version: str) -> None:
+    config = database._config()
+    with workspace._engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, version)
+
+
 def test_an_older_version_names_the_command_that_mends_it(workspace, monkeypatch):
-    monkeypatch.setattr(database, "newest_version", lambda: "0002")
+    monkeypatch.setattr(database, "newest_version", lambda: "9999")
     with pytest.raises(WorkspaceError, match=f"likeness doctor --upgrade {workspace.path}"):
         Workspace.open(workspace.path)
 
 
 def test_upgrading_keeps_all_rows(workspace, make_clip):
     name = workspace.put_clip(make_clip())
+    downgraded(workspace, "0001")
+    with pytest.raises(WorkspaceError, match="version 0001, this likeness needs 0002"):
+        Workspace.open(workspace.path)
     with Workspace.upgrade(workspace.path) as again:
         assert [c.id for c in again.clips()] == [name]
     with pytest.raises(WorkspaceError, match="no workspace here"):
