@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from likeness.rewards.folding import folded
+from likeness.rewards.folding import FlatFilm, folded
 from likeness.rewards.packed import unpack
 from likeness.store.errors import LikenessError
 from likeness.store.weights import file_hash
@@ -96,7 +96,10 @@ class SyncNet(nn.Module):
         net = SyncNet(self.config)
         for name, layers in self.named_children():
             if isinstance(layers, nn.Sequential):
-                setattr(net, name, folded(layers))
+                fast = folded(layers)
+                deep = isinstance(fast[0], nn.Conv3d)
+                fast = FlatFilm(fast) if deep else fast.to(memory_format=torch.channels_last)
+                setattr(net, name, fast)
         return net.eval()
 
     def lips(self, pictures: Tensor) -> Tensor:

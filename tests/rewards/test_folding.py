@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from likeness.rewards.folding import FlatConv, folded
+from likeness.rewards.folding import FlatFilm, folded
 from likeness.rewards.syncnet import SyncNet, SyncNetConfig
 
 
@@ -26,10 +26,21 @@ def lived_in(net: nn.Module) -> nn.Module:
 
 
 @pytest.mark.parametrize("stride", [1, 2])
-def test_a_flat_convolution_is_the_deep_one(stride: int) -> None:
-    deep = nn.Conv3d(3, 8, (5, 7, 7), (1, stride, stride))
-    film = torch.randn(2, 3, 9, 20, 22)
-    torch.testing.assert_close(FlatConv(deep)(film), deep(film), rtol=1e-5, atol=1e-5)
+@torch.inference_mode()
+def test_a_flat_film_is_the_deep_one(stride: int) -> None:
+    deep = nn.Sequential(
+        nn.Conv3d(3, 8, (5, 7, 7), (1, stride, stride)),
+        nn.ReLU(),
+        nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)),
+        nn.Conv3d(8, 6, (1, 3, 3), padding=(0, 1, 1), bias=False),
+    )
+    film = torch.randn(2, 3, 9, 30, 32)
+    torch.testing.assert_close(FlatFilm(deep)(film), deep(film), rtol=1e-5, atol=1e-5)
+
+
+def test_a_flat_film_begins_with_a_convolution_over_frames() -> None:
+    with pytest.raises(TypeError, match="convolution over frames"):
+        FlatFilm(nn.Sequential(nn.Conv2d(3, 8, 7)))
 
 
 @torch.inference_mode()
