@@ -70,7 +70,9 @@ def score(
     ] = None,
     workspace: Annotated[
         Path | None,
-        typer.Option("--workspace", "-w", help="Workspace that is to keep the scores."),
+        typer.Option(
+            "--workspace", "-w", help="Workspace that is to keep the scores, and where faces are."
+        ),
     ] = None,
     checkpoint: Annotated[
         str | None, typer.Option(help="Of a suite's samples, only this checkpoint's.")
@@ -103,6 +105,7 @@ def score(
     from likeness.rewards.scoring.sheets import write_details, write_scores
     from likeness.rewards.scoring.shelving import shelve
     from likeness.store.crew import crew_of
+    from likeness.store.forgetting import CACHE
     from likeness.store.progress import silent
 
     given = Given(reference=reference, target=target, prompt=prompt)
@@ -112,6 +115,7 @@ def score(
         detail=detail is not None,
         extra=tuple(dict.fromkeys(extra or ())),
         trust_remote_code=trust_remote_code,
+        cache=None if workspace is None else workspace / CACHE / "faces",
     )
     with ExitStack() as stack:
         shelf = None if workspace is None else stack.enter_context(_opened(workspace, clips))

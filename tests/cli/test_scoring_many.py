@@ -12,6 +12,7 @@ from likeness.benchmark.suite import Suite
 from likeness.cli import run
 from likeness.cli.loop.stage import condition_of, stage_testbed
 from likeness.rewards.base import Detail
+from likeness.rewards.detectors import TestbedDetector
 from likeness.rewards.motion import MotionReward
 from likeness.rewards.scoring import scorer
 from likeness.rewards.sets import score_names
@@ -157,6 +158,17 @@ def test_scores_go_into_a_workspace_once(films, tmp_path):
     with Workspace.open(tmp_path / "w") as workspace:
         assert len(workspace.clips()) == 2  # a file that is no film is no clip
         assert len(workspace.scores(superseded=True)) == 2 * REWARDS
+
+
+def test_faces_are_found_once_for_a_workspace(films, tmp_path, monkeypatch):
+    place = tmp_path / "w"
+    command = ["score", str(films / "made" / "clip.mp4"), "-r", str(films / "person.mp4")]
+    command += ["--workspace", str(place), "--quiet", "--format", "json"]
+    assert run(command) == 0
+    kept = list((place / "cache" / "faces").iterdir())
+    assert len(kept) == 2
+    monkeypatch.setattr(TestbedDetector, "detect", lambda *_: pytest.fail("looked again"))
+    assert run(command) == 0
 
 
 class TestSuite:

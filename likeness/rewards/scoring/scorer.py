@@ -1,5 +1,6 @@
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 
 from likeness.rewards.base import Detail, Detailed, Reward, Subject, missing
@@ -36,6 +37,7 @@ class Scorer:
         names: of scores; rewards that give none of them are left out. None for all.
         extra: rewards by name, as `RewardSet.load` takes them.
         trust_remote_code: whether Python code in a model's folder may run.
+        cache: folder in which the faces that were found are kept, as a workspace's `cache/faces`.
 
     Raises:
         ExtraError: there is no such extra reward, or two give the same score.
@@ -50,20 +52,28 @@ class Scorer:
         names: Collection[str] | None = None,
         extra: Sequence[str] = (),
         trust_remote_code: bool = False,
+        cache: Path | None = None,
     ) -> None:
         self.judges: Judges = judges
         self.detail = detail
         self.names = None if names is None else frozenset(names)
         self.extra = tuple(extra)
         self.trust_remote_code = trust_remote_code
+        self.cache = cache
         self.gives = score_names(self.extra)
         self.films = Films()
         self._rewards: dict[World, tuple[Reward, ...]] = {}
 
     def __reduce__(self) -> tuple:
         """Cross to another process without the rewards."""
-        settings = (self.judges, self.detail, self.names, self.extra, self.trust_remote_code)
-        return _scorer, settings
+        settings = {
+            "detail": self.detail,
+            "names": self.names,
+            "extra": self.extra,
+            "trust_remote_code": self.trust_remote_code,
+            "cache": self.cache,
+        }
+        return partial(Scorer, self.judges, **settings), ()
 
     def __call__(self, job: Job) -> Outcome:
         """Score a file on one thread, so that the bits are the same whoever does it."""
@@ -86,9 +96,10 @@ class Scorer:
 
         """
         if world not in self._rewards:
+            loaded = RewardSet.load(world, self.extra, self.trust_remote_code, self.cache)
             self._rewards[world] = tuple(
                 reward
-                for reward in RewardSet.load(world, self.extra, self.trust_remote_code).rewards
+                for reward in loaded.rewards
                 if self.names is None or self.names & set(reward.names)
             )
         return self._rewards[world]
@@ -175,18 +186,6 @@ def stamp(path: Path) -> tuple[Path, int, int]:
     except OSError:
         return path, -1, -1
     return path, about.st_size, about.st_mtime_ns
-
-
-def _scorer(
-    judges: Judges,
-    detail: bool,
-    names: frozenset[str] | None,
-    extra: tuple[str, ...],
-    trust_remote_code: bool,
-) -> Scorer:
-    return Scorer(
-        judges, detail=detail, names=names, extra=extra, trust_remote_code=trust_remote_code
-    )
 
 
 def _family(reward: Reward) -> str:
