@@ -105,7 +105,10 @@ class Objective(nn.Module):
         if self._auxiliary is None:
             return {}
         chance = torch.Generator().manual_seed(luck.seed)
-        found = self._auxiliary(z_t, luck.t, velocity, batch, chance)
+        followed = None
+        if luck.movement is not None and batch.movement is not None:
+            followed = (luck.movement.times == 0) & known_rows(batch.movement)
+        found = self._auxiliary(z_t, luck.t, velocity, batch, chance, followed=followed)
         nothing = velocity.new_zeros(())
         return {
             name: getattr(self.stage.auxiliary, name)

@@ -17,17 +17,30 @@ BETA = 0.05
 On drawn people the coefficients are off by 0.01 (roll) to 0.06 (eyes) on average.
 """
 
+SPREADS = 0.5
+"""The same where errors are in usual deviations of each coefficient."""
+
 TINY = 1e-12
 
 
-def motion_rows(scene: Scene, landmarker: AlignedNetwork, layout: Layout) -> Rows:
-    """Compare the prediction's movement with that of the decoded truth."""
+def motion_rows(
+    scene: Scene, landmarker: AlignedNetwork, layout: Layout, spread: Tensor | None = None
+) -> Rows:
+    """Compare the prediction's movement with that of the decoded truth.
+
+    ``spread`` (7,) are usual deviations of the coefficients: errors are then told in them, so that
+    a turn of the head, which moves the nose little, counts as much as a shift of it.
+    """
     seen = torch.from_numpy(scene.marked).to(scene.made.device)
     with torch.no_grad():
         true = landmarks(scene, scene.true.clamp(-1, 1), landmarker)
         scale = eye_distance(true, seen, layout)
     made = landmarks(scene, scene.shown, landmarker)
-    error = motion_error(coefficients(made, scale, layout), coefficients(true, scale, layout), seen)
+    moved, wanted = coefficients(made, scale, layout), coefficients(true, scale, layout)
+    if spread is None:
+        return Rows(error=motion_error(moved, wanted, seen), counted=seen.any(1))
+    unit = spread.to(moved)
+    error = motion_error(moved / unit, wanted / unit, seen, SPREADS)
     return Rows(error=error, counted=seen.any(1))
 
 
@@ -93,7 +106,7 @@ def coefficients(points: Tensor, scale: Tensor, layout: Layout) -> Tensor:
     )
 
 
-def motion_error(made: Tensor, true: Tensor, seen: Tensor) -> Tensor:
+def motion_error(made: Tensor, true: Tensor, seen: Tensor, beta: float = BETA) -> Tensor:
     """Error of coefficients and of their change from frame to frame: (N,).
 
     The change is what is seen as motion: a head that is off by a little all the time moves right,
@@ -103,15 +116,16 @@ def motion_error(made: Tensor, true: Tensor, seen: Tensor) -> Tensor:
         made: (N, f, 7) of :func:`coefficients`.
         true: (N, f, 7), what they should be.
         seen: (N, f) bool; a change counts where both its frames are seen.
+        beta: errors below this count by their square.
 
     """
     both = seen[:, 1:] & seen[:, :-1]
-    changes = _mean_error(made.diff(dim=1), true.diff(dim=1), both)
-    return _mean_error(made, true, seen) + changes
+    changes = _mean_error(made.diff(dim=1), true.diff(dim=1), both, beta)
+    return _mean_error(made, true, seen, beta) + changes
 
 
-def _mean_error(made: Tensor, true: Tensor, seen: Tensor) -> Tensor:
-    error = smooth_l1_loss(made, true, reduction="none", beta=BETA).mean(-1)
+def _mean_error(made: Tensor, true: Tensor, seen: Tensor, beta: float) -> Tensor:
+    error = smooth_l1_loss(made, true, reduction="none", beta=beta).mean(-1)
     return torch.where(seen, error, 0.0).sum(1) / seen.sum(1).clamp_min(1)
 
 

@@ -1,7 +1,7 @@
 """The losses on whole batches: what they see, and where their gradients go."""
 
 from collections.abc import Callable
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from likeness.model import ModelError
+from likeness.model.encoders.movement import MovementScale
+from likeness.rewards.movement import COEFFICIENTS
 from likeness.training.auxiliary import AuxiliaryConfig, AuxiliaryLosses, AuxiliaryResult, Judges
 from likeness.training.auxiliary.config import LOSSES
 from likeness.training.auxiliary.prediction import decode_scene, draw_window, predicted_clean
@@ -162,6 +164,47 @@ def test_only_rows_near_the_clip_count_each_by_its_clearness(generator, batch_of
         torch.testing.assert_close(found.losses[name], mean)
     none = losses(z_t, t + 0.5, velocity, batch, chance())
     assert none.losses == {} and none.total is None and none.rows == 0
+
+
+def test_rows_that_follow_movement_are_told_it_at_any_time(generator, batch_of, noise):
+    losses, batch = losses_of(generator), batch_of(generator)
+    eps, wrong = noise(batch.clean), noise(batch.clean, 2)
+    t = torch.tensor([0.1, 0.9, 0.9])
+    s = t.view(-1, 1, 1, 1, 1)
+    z_t, velocity = (1 - s) * batch.clean + s * eps, eps - batch.clean + wrong
+    followed = torch.tensor([False, True, False])
+    found = losses(z_t, t, velocity, batch, chance(), followed=followed)
+    assert found.rows == 2
+    assert found.counted == {**dict.fromkeys(LOSSES, 1), "motion": 2}
+    near, led = (
+        losses(z_t[i : i + 1], t[i : i + 1], velocity[i : i + 1], batch[i : i + 1], chance(), **how)
+        for i, how in ((0, {}), (1, {"followed": followed[1:2]}))
+    )
+    torch.testing.assert_close(
+        found.losses["motion"], (near.losses["motion"] + led.losses["motion"]) / 2
+    )
+    torch.testing.assert_close(found.losses["pixels"], near.losses["pixels"])
+    assert set(led.losses) == {"motion"}
+
+
+def test_errors_of_motion_are_told_in_usual_deviations(seeing, batch_of, noise):
+    batch = batch_of(seeing)
+    wide = MovementScale(names=COEFFICIENTS, mean=(0.0,) * 7, std=(1e3,) * 7)
+    config = AuxiliaryConfig(motion=1.0)
+    eps, wrong = noise(batch.clean), noise(batch.clean, 2)
+    z_t = (1 - T) * batch.clean + T * eps
+
+    def told(scale: MovementScale | None) -> float:
+        other = copy(seeing)
+        other.movement = scale
+        found = losses_of(other, config)(
+            z_t, times(batch), eps - batch.clean + wrong, batch, chance()
+        )
+        return float(found.losses["motion"])
+
+    usual = MovementScale(names=COEFFICIENTS, mean=(0.0,) * 7, std=(0.05,) * 7)
+    assert told(wide) < 1e-3 * told(None)
+    assert told(usual) > told(None)
 
 
 def test_rows_of_which_nothing_is_known_are_left_out_and_counted(generator, batch_of, noise):
