@@ -69,6 +69,15 @@ def deliveries_of(
             yield _delivery(row)
 
 
+def tasks_between(connection: Connection, server: str, above: int, up_to: int) -> list[int]:
+    """Return the numbers of the tasks that a server told of, `above` left out, `up_to` not."""
+    table = tables.deliveries
+    chosen = sa.select(table.c.task).where(
+        table.c.server == server, table.c.task > above, table.c.task <= up_to
+    )
+    return sorted(set(connection.scalars(chosen)))
+
+
 def all_deliveries(connection: Connection) -> Iterator[tuple[str, Delivery]]:
     """Read every delivery with the id that was written down for it, the oldest first."""
     for row in _streamed(connection, tables.deliveries):
