@@ -1,13 +1,11 @@
 """Told in whatever order, in whatever parcels, how often ever: the same votes stand."""
 
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from asking import Asked, address
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from likeness.annotation.inbox.keeping import dealt_of, differing, keep, names_told, reread
@@ -182,9 +180,11 @@ HISTORY = st.lists(
 
 
 @given(history=HISTORY, chance=st.randoms(use_true_random=False))
-@settings(max_examples=40, deadline=None)
-def test_the_order_and_the_parcels_make_no_difference(history, chance):
-    with tempfile.TemporaryDirectory() as folder, Workspace.create(Path(folder)) as workspace:
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_the_order_and_the_parcels_make_no_difference(fresh, history, chance):
+    with fresh() as workspace:
         asked = Asked(workspace)
         told = []
         for annotation, key, changed, said, user, deleted in history:
