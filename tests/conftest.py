@@ -1,14 +1,18 @@
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from postgres import PostgresServer, start_postgres
 
 from likeness.cli.loop.reels import talking_set
 from likeness.model import Generator, GeneratorConfig, Request
 from likeness.model.config import TINY
 from likeness.model.encoders.codec import CodecConfig, TinyCodec
 from likeness.store.clip import Clip
+from likeness.store.workspace import Workspace
 from likeness.testbed.cast import cast
 from likeness.testbed.film import film
 from likeness.testbed.scene import VOCABULARY
@@ -81,3 +85,23 @@ def request_of(talking: TalkingSet):
         return Request(**{**values, **changes})
 
     return make
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    with Workspace.create(tmp_path / "workspace") as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    yield from start_postgres()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_workspace(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Workspace]:
+    url = None
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres").new_database()
+    with Workspace.create(tmp_path / "workspace", url) as made:
+        yield made

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from likeness.cli.annotating import serving, syncing
 from likeness.cli.console import print_json, say
 from likeness.cli.options import family
 
@@ -13,6 +14,15 @@ if TYPE_CHECKING:
     from likeness.annotation.labels import Labels
 
 app = family(help="What people said: who agrees with whom.")
+for verb in (
+    serving.up,
+    serving.down,
+    serving.status,
+    syncing.sync,
+    syncing.verify,
+    syncing.listen,
+):
+    app.command()(verb)
 
 
 @app.callback()

@@ -1,9 +1,10 @@
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from likeness.store import rows, tables
 from likeness.store.database import WorkspaceError, writing
@@ -69,6 +70,18 @@ class Ledger:
             change = sa.update(table).where(table.c.id == run).values(state=state)
             if connection.execute(change).rowcount == 0:
                 raise WorkspaceError(f"{self.path}: no run {run}")
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Write several things, all or none, by the functions of `rows` and `judging`."""
+        with self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Read several things as they stand at one moment."""
+        with self._engine.connect() as connection:
+            yield connection
 
     def find(self, kind: type[R], /, **where: Any) -> list[R]:
         """Return all records of a kind whose fields have the given values; None means any."""

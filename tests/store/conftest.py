@@ -6,10 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from films import Film, write_film
-from postgres import PostgresServer, start_postgres
 
 from likeness.store import Clip
-from likeness.store.workspace import Workspace
 
 
 @pytest.fixture
@@ -65,23 +63,3 @@ def small_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]
         pytest.skip("mounting a small disk takes root")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    with Workspace.create(tmp_path / "workspace") as made:
-        yield made
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    yield from start_postgres()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def any_workspace(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Workspace]:
-    url = None
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres").new_database()
-    with Workspace.create(tmp_path / "workspace", url) as made:
-        yield made

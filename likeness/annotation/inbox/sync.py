@@ -1,0 +1,240 @@
+"""Reading what a server has into the inbox: what changed since, and now and then everything.
+
+A change is found by the time that the server notes at its task; the time until which was read is
+kept in the audit, beside what was read. What leaves no such trace, as deletions of many at once, is
+found by reading everything, which happens once a day.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy.engine import Connection
+
+from likeness.annotation.inbox.keeping import Kept, keep, reread
+from likeness.annotation.inbox.reading import newest
+from likeness.annotation.inbox.telling import gone, told
+from likeness.annotation.server.client import Server, Task, check_version
+from likeness.annotation.server.posting import OnServer, on_server
+from likeness.store import judging
+from likeness.store.judgements import Delivery
+from likeness.store.judging import Event
+from likeness.store.progress import Progress, silent
+from likeness.store.workspace import Workspace
+
+PAGE = 250  # tasks a request
+OVERLAP = timedelta(minutes=2)  # read again, for what was saved while we read
+EVERYTHING = timedelta(days=1)  # how often all is read
+
+_SYNCED, _RECONCILED = "synced", "reconciled"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synced:
+    """What a sync found.
+
+    Attributes:
+        kept: deliveries and votes.
+        deleted: annotations that are gone on the server.
+        tasks_gone: tasks that are gone there; the votes on them are kept.
+        notes: what somebody should look at, a line each.
+
+    """
+
+    kept: Kept = field(default_factory=Kept)
+    deleted: int = 0
+    tasks_gone: int = 0
+    notes: tuple[str, ...] = ()
+
+    def __add__(self, other: "Synced") -> "Synced":
+        return Synced(
+            kept=self.kept + other.kept,
+            deleted=self.deleted + other.deleted,
+            tasks_gone=self.tasks_gone + other.tasks_gone,
+            notes=self.notes + other.notes,
+        )
+
+
+def sync(
+    workspace: Workspace, server: Server, *, full: bool = False, progress: Progress = silent
+) -> Synced:
+    """Bring the inbox up to what the server has.
+
+    Killed anywhere and run again it comes to the same: a page is written with all that follows
+    from it or not at all, and what was read before changes nothing.
+
+    Args:
+        workspace: where the inbox is.
+        server: what is read.
+        full: read everything, not only what changed since; done once a day without asking.
+        progress: told of annotations.
+
+    Raises:
+        ServerError: it refuses, or is of a version that this is not made for.
+        ServerDownError: it can't be reached.
+        WorkspaceError: another process is syncing.
+
+    """
+    with workspace.lock("annotate-sync"):
+        check_version(server)
+        with workspace.reading() as connection:
+            ours = on_server(connection, server.name)
+        total = Synced(kept=reread(workspace))
+        for number, project in enumerate(ours):
+            progress(number, len(ours), f"project {project.project}")
+            total += _Pass(workspace, server, project).run(full=full)
+        progress(len(ours), len(ours), f"{total.kept.fresh} new of {total.kept.told} told")
+    return total
+
+
+def gone_events(connection: Connection, event: str, server: str) -> set[int]:
+    """Return the numbers of tasks or projects that were noted as gone."""
+    return {
+        int(entry.told["number"])
+        for entry in judging.events_of(connection, event)
+        if entry.told["server"] == server
+    }
+
+
+class _Pass:
+    """One reading of one project.
+
+    Args:
+        workspace: where the inbox is.
+        server: what is read.
+        ours: the project.
+
+    """
+
+    def __init__(self, workspace: Workspace, server: Server, ours: OnServer) -> None:
+        self._workspace = workspace
+        self._server = server
+        self._ours = ours
+        self._accounts = server.accounts()
+
+    def run(self, *, full: bool) -> Synced:
+        """Read what changed since the last time, or everything where that is due."""
+        notes = self._look_at_project()
+        if notes is None:
+            return Synced(notes=(self._gone_project(),))
+        until = self._server.clock()
+        since, everything = self._since(), self._everything_due(until)
+        full = full or everything or not since
+        total = Synced(notes=notes)
+        last = 0
+        while page := self._server.tasks(
+            self._ours.project, after=last, since="" if full else since, size=PAGE
+        ):
+            total += self._page(page, last, full=full)
+            last = page[-1].id
+        if full:
+            total += self._tail(last)
+        self._remember(until, full=full, read=total.kept.told)
+        return total
+
+    def _page(self, page: Sequence[Task], last: int, *, full: bool) -> Synced:
+        way = "reconcile" if full else "sync"
+        name = self._server.name
+        deliveries = [
+            told(name, task.key, annotation, self._accounts, way)
+            for task in page
+            for annotation in task.annotations
+        ]
+        with self._workspace.reading() as connection:
+            known = list(alive(connection, name, [task.id for task in page]))
+        there = {each.annotation for each in deliveries}
+        missing = [each for each in known if each.annotation not in there]
+        deleted = [gone(each, way) for each in missing if self._is_gone(each.annotation)]
+        kept = keep(self._workspace, deliveries + deleted)
+        lost = self._lost_tasks({task.id for task in page}, last, page[-1].id) if full else 0
+        return Synced(kept=kept, deleted=len(deleted), tasks_gone=lost)
+
+    def _tail(self, last: int) -> Synced:
+        return Synced(tasks_gone=self._lost_tasks(set(), last, 2**62))
+
+    def _is_gone(self, annotation: int) -> bool:
+        return self._server.annotation(annotation) is None
+
+    def _lost_tasks(self, there: set[int], above: int, up_to: int) -> int:
+        """Note the tasks that we were told of and the server no longer has."""
+        name, project = self._server.name, self._ours.project
+        with self._workspace.reading() as connection:
+            known = judging.tasks_between(connection, name, above, up_to)
+            noted = gone_events(connection, "task_gone", name)
+            suspects = sorted(set(known) - there - noted)
+            suspects = [
+                number
+                for number in suspects
+                if any(
+                    each.body and each.body.get("project") == project
+                    for each in judging.deliveries_of(connection, "task", [number], name)
+                )
+            ]
+        lost = [number for number in suspects if self._server.task(number) is None]
+        events: list[Event] = [
+            ("task_gone", f"task {number}", {"server": name, "number": number, "project": project})
+            for number in lost
+        ]
+        keep(self._workspace, [], events)
+        return len(lost)
+
+    def _look_at_project(self) -> tuple[str, ...] | None:
+        """Return what is odd about the project; None where it is gone."""
+        project = self._server.project(self._ours.project)
+        if project is None:
+            return None
+        if project.label_config.split() == self._ours.label_config.split():
+            return ()
+        return (
+            f"project {project.id} (campaign {self._ours.campaign}, rater {self._ours.rater}): its "
+            "label config was edited on the server; votes are read as far as they can be, answers "
+            "that were not offered don't count. Put the old one back, or post a new campaign",
+        )
+
+    def _gone_project(self) -> str:
+        number = self._ours.project
+        facts = {"server": self._server.name, "number": number}
+        with self._workspace.transaction() as connection:
+            judging.one_at_a_time(connection)
+            if number not in gone_events(connection, "project_gone", self._server.name):
+                judging.append_audit(connection, [("project_gone", f"project {number}", facts)])
+        return (
+            f"project {number} (campaign {self._ours.campaign}, rater {self._ours.rater}) is gone "
+            "on the server; the votes that were read from it are kept"
+        )
+
+    def _since(self) -> str:
+        with self._workspace.reading() as connection:
+            return max(self._reads(connection, _SYNCED, _RECONCILED), default="")
+
+    def _everything_due(self, now: str) -> bool:
+        with self._workspace.reading() as connection:
+            last = max(self._reads(connection, _RECONCILED), default="")
+        return not last or _time(last) + EVERYTHING < _time(now)
+
+    def _reads(self, connection: Connection, *events: str) -> Iterator[str]:
+        for event in events:
+            for entry in judging.events_of(connection, event, f"project {self._ours.project}"):
+                if entry.told["server"] == self._server.name:
+                    yield entry.told["until"]
+
+    def _remember(self, until: str, *, full: bool, read: int) -> None:
+        """Note until when was read; nothing where there was nothing, so that idling is silent."""
+        if not (full or read):
+            return
+        told = {
+            "server": self._server.name,
+            "until": (_time(until) - OVERLAP).isoformat(timespec="microseconds"),
+        }
+        subject = f"project {self._ours.project}"
+        keep(self._workspace, [], [(_RECONCILED if full else _SYNCED, subject, told)])
+
+
+def alive(connection: Connection, server: str, tasks: Sequence[int]) -> Iterator[Delivery]:
+    """Return the annotations of tasks that are there, as far as the inbox knows."""
+    known = judging.deliveries_of(connection, "task", tasks, server)
+    yield from (each for each in newest(known).values() if each.body is not None)
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
