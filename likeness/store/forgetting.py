@@ -15,6 +15,7 @@ from likeness.store.record import content_id, now
 from likeness.store.records import Checkpoint, Condition, Run, Sample
 
 CACHE = "cache"
+VIEWS = Path("annotation", "media")
 
 _TEXTS = frozenset({".json", ".jsonl", ".toml", ".html", ".csv", ".txt", ".md"})
 _FEW = 500  # values a statement; SQLite has a limit
@@ -109,6 +110,7 @@ def forget(
         address(folder / "arrays", name, ".npz").unlink(missing_ok=True)
     if (folder / CACHE).is_dir():
         shutil.rmtree(folder / CACHE)
+    _remove_views(connection, folder, traces)
     _remove_rows(connection, folder, traces, doomed)
     checkpoints = _mark(connection, learnt, identity, stone)
     consents = tables.consents
@@ -122,6 +124,20 @@ def forget(
         checkpoints=tuple(sorted(checkpoints)),
         mentions=_mentions(folder, {identity, *traces.clips}),
     )
+
+
+def _remove_views(connection: Connection, folder: Path, traces: _Traces) -> None:
+    """Remove the files that raters saw the person in; what they said of them stays."""
+    comparisons, assignments = tables.comparisons, tables.assignments
+    shown = _ids(connection, comparisons, "condition", traces.conditions)
+    for side in ("first", "second"):
+        shown |= _ids(connection, comparisons, side, traces.clips)
+    seen = set()
+    for view in _in(connection, assignments, "comparison", shown):
+        seen |= {view.media, view.reference}
+    for path in (folder / VIEWS).glob("*/*.mp4"):
+        if path.stem in seen:
+            path.unlink(missing_ok=True)
 
 
 def _traces(connection: Connection, identity: str) -> _Traces:

@@ -3,16 +3,19 @@
 import json
 import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from likeness.annotation.server.client import ServerError
 from likeness.annotation.server.http import HttpServer
 from likeness.annotation.server.line import Line
 from likeness.store.atomic import replacing
+from likeness.store.forgetting import VIEWS
 
 FOLDER = Path("annotation", "server")
-MEDIA = Path("annotation", "media")  # served by the server; nothing secret may lie in it
+MEDIA = VIEWS  # served by the server; nothing secret may lie in it
 
 _FILE = "connection.json"
 _PRIVATE = 0o600
@@ -92,10 +95,14 @@ def read_place(workspace: Path) -> Place:
 
 def write_place(workspace: Path, place: Place) -> None:
     """Write down where a workspace's server is, for its owner's eyes alone."""
-    folder = workspace / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
-    with replacing(folder / _FILE) as temporary:
+    write_private(workspace / FOLDER / _FILE, asdict(place))
+
+
+def write_private(path: Path, told: Mapping[str, Any]) -> None:
+    """Write JSON into a file and folder that only their owner may read, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.chmod(0o700)
+    with replacing(path) as temporary:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PRIVATE)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(asdict(place), file, indent=1)
+            json.dump(told, file, indent=1)
