@@ -72,6 +72,7 @@ def test_what_changed_is_read_and_no_more(flow):
     annotations = [flow.answer(key) for key in keys]
     assert flow.sync().kept.votes == len(keys)
     flow.recorded.now += 1000
+    assert [flow.sync().kept.fresh for _ in range(2)] == [0, 0]
     assert flow.sync().kept.told == 0
     flow.recorded.edit(annotations[0], result=regions({"identity": "tie"}))
     flow.recorded.delete(annotations[1])
