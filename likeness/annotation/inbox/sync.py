@@ -159,9 +159,10 @@ class _Pass:
     def run(self, *, full: bool) -> Synced:
         """Read what changed since the last time, or everything."""
         notes = self._look_at_project()
-        if notes is None:
-            return Synced(notes=(self._gone_project(),))
         until = self._server.clock()
+        if notes is None:
+            self._remember(until, full=full, read=0)
+            return Synced(notes=(self._gone_project(),))
         since = "" if full else self._since()
         total = Synced(notes=notes)
         last = 0
