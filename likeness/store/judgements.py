@@ -246,4 +246,4 @@ class AuditEntry(Record):
     @property
     def hash(self) -> str:
         """SHA-256 of all fields, `previous` included."""
-        return content_id(self.to_dict())
+        return content_id({each.name: getattr(self, each.name) for each in fields(self)})

@@ -184,7 +184,8 @@ def _append_changes(
         created = vote.created
         if before is not None and created <= before.created:
             created = cause.created if cause else now()
-        votes.append(replace(vote, delivery=named, created=created))
+        same = (named, created) == (vote.delivery, vote.created)
+        votes.append(vote if same else replace(vote, delivery=named, created=created))
     judging.append_votes(connection, votes)
     return votes
 

@@ -211,8 +211,14 @@ def _answers(result: Any) -> dict[str, list[str]]:
         given = value.get("choices", value.get("text"))
         given = [given] if isinstance(given, str) else given
         if isinstance(given, list):
-            said.setdefault(str(region.get("from_name")), []).extend(str(each) for each in given)
+            name = _text(region.get("from_name"))
+            said.setdefault(name, []).extend(_text(each) for each in given)
     return said
+
+
+def _text(value: Any) -> str:
+    """Return what a column of text takes: PostgreSQL refuses NUL."""
+    return str(value).replace("\x00", "\ufffd")
 
 
 def _choice(given: list[str] | None, skipped: bool) -> tuple[str | None, str | None]:

@@ -12,9 +12,9 @@ from likeness.annotation.server.line import Line
 from likeness.store.atomic import replacing
 
 FOLDER = Path("annotation", "server")
+FILE = "connection.json"
 MEDIA = Path("annotation", "media")  # served by the server; nothing secret may lie in it
 
-_FILE = "connection.json"
 _PRIVATE = 0o600
 
 
@@ -76,7 +76,7 @@ def read_place(workspace: Path) -> Place:
         ServerError: none was set up, or what tells of it is broken.
 
     """
-    path = workspace / FOLDER / _FILE
+    path = workspace / FOLDER / FILE
     try:
         return Place(**json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
@@ -95,7 +95,7 @@ def write_place(workspace: Path, place: Place) -> None:
     folder = workspace / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
-    with replacing(folder / _FILE) as temporary:
+    with replacing(folder / FILE) as temporary:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PRIVATE)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(asdict(place), file, indent=1)
