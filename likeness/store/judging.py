@@ -75,7 +75,9 @@ def deliveries_of(
         if server is not None:
             chosen = chosen.where(table.c.server == server)
         for row in connection.execute(chosen).mappings():
-            yield _delivery(row)
+            delivery = _delivery(row)
+            vars(delivery)["id"] = row["id"]  # as written down; `verify` takes the hash again
+            yield delivery
 
 
 def tasks_told(connection: Connection, server: str) -> dict[int, str]:
@@ -196,7 +198,8 @@ def _row(record: Delivery | Vote | AuditEntry) -> dict[str, Any]:
 
 
 def _delivery(row: Mapping[Any, Any]) -> Delivery:
-    return Delivery.from_dict({name: row[name] for name in _FIELDS[Delivery]})
+    values: dict[str, Any] = {name: row[name] for name in _FIELDS[Delivery]}
+    return Delivery(**values)
 
 
 def _append(connection: Connection, table: sa.Table, values: list[dict[str, Any]]) -> None:
