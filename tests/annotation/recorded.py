@@ -147,6 +147,8 @@ class Recorded:
         items = {i["filter"]: i["value"] for i in json.loads(asked["query"])["filters"]["items"]}
         after = items["filter:tasks:id"]
         since = items.get("filter:tasks:updated_at", "")[:19]
+        if since and not items["filter:tasks:updated_at"].endswith("Z"):
+            return httpx.Response(500, text="a filter's time must end in Z")
         found = [
             task
             for number, task in sorted(self.tasks.items())
