@@ -1,6 +1,7 @@
 """What people are asked and what they answer, as records. Rows are appended, never changed."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any, ClassVar, Literal, get_args
 
 from likeness.store.record import Record, RecordError, canonical_json, content_id, now
@@ -175,11 +176,11 @@ class Delivery(Record):
     way: str
     created: str = field(default_factory=now)
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Hash of all but the way and time it came: a thing told twice is one delivery."""
-        told = self.to_dict()
-        return content_id({k: v for k, v in told.items() if k not in {"way", "created"}})
+        names = (each.name for each in fields(self))
+        return content_id({n: getattr(self, n) for n in names if n not in {"way", "created"}})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,4 +246,4 @@ class AuditEntry(Record):
     @property
     def hash(self) -> str:
         """SHA-256 of all fields, `previous` included."""
-        return content_id(self.to_dict())
+        return content_id({each.name: getattr(self, each.name) for each in fields(self)})

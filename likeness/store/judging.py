@@ -42,6 +42,15 @@ def current_raters(connection: Connection) -> dict[str, Rater]:
     return {rater.id: rater for rater in rows.read(connection, Rater, chosen)}
 
 
+def accounts_of_raters(connection: Connection) -> dict[str, set[str]]:
+    """Return every account that each rater ever had, in lower case, by id."""
+    table = tables.raters
+    found: dict[str, set[str]] = {}
+    for name, account in connection.execute(sa.select(table.c.id, table.c.account)):
+        found.setdefault(name, set()).update({account.casefold()} - {""})
+    return found
+
+
 def append_deliveries(connection: Connection, deliveries: Iterable[Delivery]) -> list[Delivery]:
     """Write down what a server told, and return what was not told before, in order."""
     told = {delivery.id: delivery for delivery in deliveries}
@@ -66,16 +75,18 @@ def deliveries_of(
         if server is not None:
             chosen = chosen.where(table.c.server == server)
         for row in connection.execute(chosen).mappings():
-            yield _delivery(row)
+            delivery = _delivery(row)
+            vars(delivery)["id"] = row["id"]  # as written down; `verify` takes the hash again
+            yield delivery
 
 
-def tasks_between(connection: Connection, server: str, above: int, up_to: int) -> list[int]:
-    """Return the numbers of the tasks that a server told of, `above` left out, `up_to` not."""
+def tasks_told(connection: Connection, server: str) -> dict[int, str]:
+    """Return the tasks that a server told of, by number, each with a key that it carried."""
     table = tables.deliveries
-    chosen = sa.select(table.c.task).where(
-        table.c.server == server, table.c.task > above, table.c.task <= up_to
+    chosen = sa.select(table.c.task, sa.func.max(table.c.assignment)).where(
+        table.c.server == server
     )
-    return sorted(set(connection.scalars(chosen)))
+    return {row[0]: row[1] for row in connection.execute(chosen.group_by(table.c.task))}
 
 
 def all_deliveries(connection: Connection) -> Iterator[tuple[str, Delivery]]:
@@ -99,6 +110,13 @@ def current_votes(connection: Connection, assignments: Collection[str] | None = 
         for some in _batches(assignments)
         for vote in _latest(connection, table.c.assignment.in_(some))
     ]
+
+
+def uncounted(connection: Connection, but: Collection[str]) -> list[str]:
+    """Return the assignments with a vote that has a reason, other than some."""
+    reason = tables.votes.c.reason
+    chosen = sa.select(tables.votes.c.assignment).where(reason.is_not(None), reason.not_in(but))
+    return sorted(set(connection.scalars(chosen)))
 
 
 def read_from(
@@ -138,6 +156,12 @@ def events_of(
     yield from rows.read(connection, AuditEntry, chosen)
 
 
+def subjects_of(connection: Connection, events: Collection[str]) -> set[str]:
+    """Return what events of some kinds happened to."""
+    table = tables.audit
+    return set(connection.scalars(sa.select(table.c.subject).where(table.c.event.in_(events))))
+
+
 def verify_chain(connection: Connection) -> str | None:
     """Say where the audit's chain is first broken; None where it is whole.
 
@@ -174,7 +198,8 @@ def _row(record: Delivery | Vote | AuditEntry) -> dict[str, Any]:
 
 
 def _delivery(row: Mapping[Any, Any]) -> Delivery:
-    return Delivery.from_dict({name: row[name] for name in _FIELDS[Delivery]})
+    values: dict[str, Any] = {name: row[name] for name in _FIELDS[Delivery]}
+    return Delivery(**values)
 
 
 def _append(connection: Connection, table: sa.Table, values: list[dict[str, Any]]) -> None:

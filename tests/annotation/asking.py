@@ -1,5 +1,6 @@
 """A campaign in a workspace: raters, comparisons dealt to them, and what they answer."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from likeness.annotation.inbox.telling import told
@@ -107,5 +108,9 @@ def regions(said: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+def moment_of(seconds: int) -> datetime:
+    return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+
+
 def stamp(seconds: int) -> str:
-    return f"2026-01-01T{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.000001Z"
+    return f"{moment_of(seconds):%Y-%m-%dT%H:%M:%S}.000001Z"

@@ -4,10 +4,11 @@ import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from email.utils import format_datetime
 from typing import Any
 
 import httpx
-from asking import stamp
+from asking import moment_of, stamp
 
 PAGE_LIMIT = 100_000
 TOKEN = "e30.eyJleHAiOjQxMDI0NDQ4MDB9.x"  # {"exp": 2100-01-01}
@@ -88,7 +89,7 @@ class Recorded:
     def _answer(self, request: httpx.Request) -> httpx.Response:
         path, told = request.url.path, json.loads(request.content or b"null")
         if path == "/api/version":
-            clock = {"Date": f"Thu, 01 Jan 2026 {_clock(self.now)} GMT"}
+            clock = {"Date": format_datetime(moment_of(self.now), usegmt=True)}
             return httpx.Response(200, json={"release": self.release}, headers=clock)
         if path == "/api/token/refresh/":
             known = told["refresh"] == TOKEN
@@ -146,6 +147,8 @@ class Recorded:
         items = {i["filter"]: i["value"] for i in json.loads(asked["query"])["filters"]["items"]}
         after = items["filter:tasks:id"]
         since = items.get("filter:tasks:updated_at", "")[:19]
+        if since and not items["filter:tasks:updated_at"].endswith("Z"):
+            return httpx.Response(500, text="a filter's time must end in Z")
         found = [
             task
             for number, task in sorted(self.tasks.items())
@@ -162,10 +165,6 @@ class Recorded:
 
 def _json(value: Any, status: int = 200) -> httpx.Response:
     return httpx.Response(status, json=value)
-
-
-def _clock(seconds: int) -> str:
-    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
 
 def flaky(chance: random.Random, share: float) -> Callable[[httpx.Request], int | str | None]:

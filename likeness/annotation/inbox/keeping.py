@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection
 
 from likeness.annotation.inbox.reading import (
     NAMELESS,
+    SKIPPED,
     WITHDRAWN,
     Dealt,
     changes,
@@ -64,13 +65,19 @@ def keep(ledger: Ledger, told: Sequence[Delivery], events: Iterable[Event] = ())
     return Kept(told=len(told), fresh=len(fresh), votes=len(votes), uncounted=_uncounted(votes))
 
 
-def reread(ledger: Ledger) -> Kept:
-    """Read the whole inbox again, for raters and assignments that became known since.
+def reread(ledger: Ledger, *, everything: bool = False) -> Kept:
+    """Read again what doesn't count, for raters and assignments that became known since.
 
     Votes are appended where what stands has changed.
+
+    Args:
+        ledger: where the inbox is.
+        everything: read all again, for clips that were forgotten since too.
+
     """
     with ledger.reading() as connection:
-        names = names_told(connection)
+        lasting = (WITHDRAWN, SKIPPED)
+        names = names_told(connection) if everything else judging.uncounted(connection, lasting)
     total = Kept()
     for some in in_batches(names):
         with ledger.transaction() as connection:
@@ -131,6 +138,21 @@ def dealt_of(connection: Connection, keys: Collection[str]) -> dict[str, Dealt]:
     return found
 
 
+def whose_keys(connection: Connection, keys: Collection[str]) -> dict[str, tuple[str, str]]:
+    """Return campaign and rater of the assignments that keys stand for."""
+    assignments, comparisons = tables.assignments, tables.comparisons
+    columns = (assignments.c.id, comparisons.c.campaign, assignments.c.rater)
+    return {
+        row[0]: (row[1], row[2])
+        for some in in_batches(sorted(set(keys)))
+        for row in connection.execute(
+            sa.select(*columns)
+            .join(comparisons, assignments.c.comparison == comparisons.c.id)
+            .where(assignments.c.id.in_(some))
+        )
+    }
+
+
 def _follow(connection: Connection, fresh: Sequence[Delivery]) -> list[Vote]:
     names = sorted({name_of(each) for each in fresh})
     return _append_changes(connection, names, {name_of(each): each for each in fresh})
@@ -162,17 +184,18 @@ def _append_changes(
         created = vote.created
         if before is not None and created <= before.created:
             created = cause.created if cause else now()
-        votes.append(replace(vote, delivery=named, created=created))
+        same = (named, created) == (vote.delivery, vote.created)
+        votes.append(vote if same else replace(vote, delivery=named, created=created))
     judging.append_votes(connection, votes)
     return votes
 
 
 def _changes(connection: Connection, names: Collection[str]) -> list[tuple[Vote, Vote | None]]:
     """Return the votes to append, each with the one that it supersedes."""
-    raters = judging.current_raters(connection)
+    raters = judging.accounts_of_raters(connection)
     dealt = dealt_of(connection, names)
     told: dict[str, list[Delivery]] = {name: [] for name in names}
-    for each in _deliveries_of(connection, names):
+    for each in deliveries_of(connection, names):
         told[name_of(each)].append(each)
     there: dict[str, list[Vote]] = {name: [] for name in names}
     for vote in judging.current_votes(connection, names):
@@ -184,13 +207,13 @@ def _changes(connection: Connection, names: Collection[str]) -> list[tuple[Vote,
     ]
 
 
-def _deliveries_of(connection: Connection, names: Collection[str]) -> Iterator[Delivery]:
+def deliveries_of(connection: Connection, names: Collection[str]) -> Iterator[Delivery]:
+    """Read all that was told of tasks with some names."""
     wanted = set(names)
     yield from judging.deliveries_of(connection, "assignment", wanted - {""})
-    tasks = {int(found[1]) for name in wanted if (found := NAMELESS.match(name))}
-    for each in judging.deliveries_of(connection, "task", tasks):
-        if not each.assignment and name_of(each) in wanted:
-            yield each
+    if any(NAMELESS.match(name) for name in wanted):
+        bare = judging.deliveries_of(connection, "assignment", [""])
+        yield from (each for each in bare if name_of(each) in wanted)
 
 
 def _events(fresh: Iterable[Delivery]) -> Iterator[Event]:

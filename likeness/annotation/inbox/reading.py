@@ -1,17 +1,19 @@
 """From what a server told to the votes that stand, whatever the order it was told in."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from likeness.store.judgements import CHOICES, Assignment, Delivery, Rater, Vote
+from likeness.store.judgements import CHOICES, Assignment, Delivery, Vote
 
 STRENGTHS = {"slightly": 1, "clearly": 2}
 SKIPPED = "skipped by the rater"
 WITHDRAWN = "deleted or emptied on the server"
 ASIDE = frozenset({"strength", "flags", "comment", "watched"})  # choices that ask no dimension
+
+Raters = Mapping[str, Collection[str]]
 
 NAMELESS = re.compile(r"task (\d+) of ")
 
@@ -59,9 +61,7 @@ def newest(deliveries: Iterable[Delivery]) -> dict[tuple[str, int], Delivery]:
     return {place: each for place, (_, each) in found.items()}
 
 
-def standing(
-    deliveries: Sequence[Delivery], dealt: Dealt | None, raters: Mapping[str, Rater]
-) -> list[Vote]:
+def standing(deliveries: Sequence[Delivery], dealt: Dealt | None, raters: Raters) -> list[Vote]:
     """Return the votes on one task that stand after its deliveries, told in any order.
 
     Of several annotations by one rater the one changed last stands, and the others are passed
@@ -72,7 +72,7 @@ def standing(
     Args:
         deliveries: all of one task.
         dealt: what its key stands for, None where nobody knows the key.
-        raters: as they are now, by id.
+        raters: accounts of each, in lower case, by id.
 
     """
     alive = [each for each in newest(deliveries).values() if each.body is not None]
@@ -136,9 +136,7 @@ def _said(vote: Vote) -> tuple[Any, ...]:
     )
 
 
-def _rater_of(
-    delivery: Delivery, dealt: Dealt | None, raters: Mapping[str, Rater]
-) -> tuple[str, str | None]:
+def _rater_of(delivery: Delivery, dealt: Dealt | None, raters: Raters) -> tuple[str, str | None]:
     """Return who judged, and why it doesn't count where it doesn't."""
     body = delivery.body or {}
     account = str(body.get("account") or "")
@@ -160,9 +158,9 @@ def _rater_of(
     return own, None
 
 
-def _raters_with(account: str, raters: Mapping[str, Rater]) -> list[str]:
+def _raters_with(account: str, raters: Raters) -> list[str]:
     wanted = account.casefold()
-    return sorted(r.id for r in raters.values() if wanted and r.account.casefold() == wanted)
+    return sorted(name for name, accounts in raters.items() if wanted and wanted in accounts)
 
 
 def _changed_by_another(body: Mapping[str, Any]) -> bool:
@@ -213,8 +211,14 @@ def _answers(result: Any) -> dict[str, list[str]]:
         given = value.get("choices", value.get("text"))
         given = [given] if isinstance(given, str) else given
         if isinstance(given, list):
-            said.setdefault(str(region.get("from_name")), []).extend(str(each) for each in given)
+            name = _text(region.get("from_name"))
+            said.setdefault(name, []).extend(_text(each) for each in given)
     return said
+
+
+def _text(value: Any) -> str:
+    """Return what a column of text takes: PostgreSQL refuses NUL."""
+    return str(value).replace("\x00", "\ufffd")
 
 
 def _choice(given: list[str] | None, skipped: bool) -> tuple[str | None, str | None]:

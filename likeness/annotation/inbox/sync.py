@@ -5,14 +5,14 @@ kept in the audit, beside what was read. What leaves no such trace, as deletions
 found by reading everything, which happens once a day.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
-from likeness.annotation.inbox.keeping import Kept, keep, reread
-from likeness.annotation.inbox.reading import newest
+from likeness.annotation.inbox.keeping import Kept, deliveries_of, keep, reread, whose_keys
+from likeness.annotation.inbox.reading import nameless, newest
 from likeness.annotation.inbox.telling import gone, told
 from likeness.annotation.server.client import Server, Task, check_version
 from likeness.annotation.server.posting import OnServer, on_server
@@ -79,12 +79,52 @@ def sync(
         check_version(server)
         with workspace.reading() as connection:
             ours = on_server(connection, server.name)
-        total = Synced(kept=reread(workspace))
-        for number, project in enumerate(ours):
-            progress(number, len(ours), f"project {project.project}")
-            total += _Pass(workspace, server, project).run(full=full)
+        passes = [_Pass(workspace, server, project) for project in ours]
+        full = full or any(each.everything_due() for each in passes)
+        total = Synced(kept=reread(workspace, everything=full))
+        for number, each in enumerate(passes):
+            progress(number, len(ours), f"project {each.ours.project}")
+            total += each.run(full=full)
+        if full:
+            seen = {task for each in passes for task in each.seen}
+            total += Synced(tasks_gone=_note_lost(workspace, server, seen))
         progress(len(ours), len(ours), f"{total.kept.fresh} new of {total.kept.told} told")
     return total
+
+
+def lost_tasks(connection: Connection, server: Server, seen: Collection[int]) -> list[int]:
+    """Return the tasks that we were told of, that are gone, and not known to be.
+
+    Args:
+        connection: to the inbox.
+        server: which told.
+        seen: tasks that are there.
+
+    """
+    known = judging.tasks_told(connection, server.name)
+    noted = gone_events(connection, "task_gone", server.name)
+    missing = gone_events(connection, "project_gone", server.name)
+    theirs = {
+        (p.campaign, p.rater) for p in on_server(connection, server.name) if p.project in missing
+    }
+    suspects = {number: key for number, key in known.items() if number not in noted | set(seen)}
+    whose = whose_keys(connection, suspects.values())
+    return sorted(
+        number
+        for number, key in suspects.items()
+        if whose.get(key) not in theirs and server.task(number) is None
+    )
+
+
+def _note_lost(workspace: Workspace, server: Server, seen: Collection[int]) -> int:
+    with workspace.reading() as connection:
+        lost = lost_tasks(connection, server, seen)
+    events: list[Event] = [
+        ("task_gone", f"task {number}", {"server": server.name, "number": number})
+        for number in lost
+    ]
+    keep(workspace, [], events)
+    return len(lost)
 
 
 def gone_events(connection: Connection, event: str, server: str) -> set[int]:
@@ -104,102 +144,80 @@ class _Pass:
         server: what is read.
         ours: the project.
 
+    Attributes:
+        seen: numbers of the tasks that were read.
+
     """
 
     def __init__(self, workspace: Workspace, server: Server, ours: OnServer) -> None:
         self._workspace = workspace
         self._server = server
-        self._ours = ours
+        self.ours = ours
         self._accounts = server.accounts()
+        self.seen: set[int] = set()
 
     def run(self, *, full: bool) -> Synced:
-        """Read what changed since the last time, or everything where that is due."""
+        """Read what changed since the last time, or everything."""
         notes = self._look_at_project()
-        if notes is None:
-            return Synced(notes=(self._gone_project(),))
         until = self._server.clock()
-        since, everything = self._since(), self._everything_due(until)
-        full = full or everything or not since
+        if notes is None:
+            self._remember(until, full=full, read=0)
+            return Synced(notes=(self._gone_project(),))
+        since = "" if full else self._since()
         total = Synced(notes=notes)
         last = 0
-        while page := self._server.tasks(
-            self._ours.project, after=last, since="" if full else since, size=PAGE
-        ):
-            total += self._page(page, last, full=full)
+        while page := self._server.tasks(self.ours.project, after=last, since=since, size=PAGE):
+            total += self._page(page, "reconcile" if full else "sync")
+            self.seen.update(task.id for task in page)
             last = page[-1].id
-        if full:
-            total += self._tail(last)
         self._remember(until, full=full, read=total.kept.told)
         return total
 
-    def _page(self, page: Sequence[Task], last: int, *, full: bool) -> Synced:
-        way = "reconcile" if full else "sync"
+    def everything_due(self) -> bool:
+        """Whether all was last read long ago, or never."""
+        with self._workspace.reading() as connection:
+            last = max(self._reads(connection, _RECONCILED), default="")
+        return not last or _time(last) + EVERYTHING < _time(self._server.clock())
+
+    def _page(self, page: Sequence[Task], way: str) -> Synced:
         name = self._server.name
         deliveries = [
             told(name, task.key, annotation, self._accounts, way)
             for task in page
             for annotation in task.annotations
         ]
-        with self._workspace.reading() as connection:
-            known = list(alive(connection, name, [task.id for task in page]))
         there = {each.annotation for each in deliveries}
-        missing = [each for each in known if each.annotation not in there]
-        deleted = [gone(each, way) for each in missing if self._is_gone(each.annotation)]
-        kept = keep(self._workspace, deliveries + deleted)
-        lost = self._lost_tasks({task.id for task in page}, last, page[-1].id) if full else 0
-        return Synced(kept=kept, deleted=len(deleted), tasks_gone=lost)
-
-    def _tail(self, last: int) -> Synced:
-        return Synced(tasks_gone=self._lost_tasks(set(), last, 2**62))
-
-    def _is_gone(self, annotation: int) -> bool:
-        return self._server.annotation(annotation) is None
-
-    def _lost_tasks(self, there: set[int], above: int, up_to: int) -> int:
-        """Note the tasks that we were told of and the server no longer has."""
-        name, project = self._server.name, self._ours.project
         with self._workspace.reading() as connection:
-            known = judging.tasks_between(connection, name, above, up_to)
-            noted = gone_events(connection, "task_gone", name)
-            suspects = sorted(set(known) - there - noted)
-            suspects = [
-                number
-                for number in suspects
-                if any(
-                    each.body and each.body.get("project") == project
-                    for each in judging.deliveries_of(connection, "task", [number], name)
-                )
-            ]
-        lost = [number for number in suspects if self._server.task(number) is None]
-        events: list[Event] = [
-            ("task_gone", f"task {number}", {"server": name, "number": number, "project": project})
-            for number in lost
+            known = alive(connection, name, page)
+        deleted = [
+            gone(each, way)
+            for each in known
+            if each.annotation not in there and self._server.annotation(each.annotation) is None
         ]
-        keep(self._workspace, [], events)
-        return len(lost)
+        return Synced(kept=keep(self._workspace, deliveries + deleted), deleted=len(deleted))
 
     def _look_at_project(self) -> tuple[str, ...] | None:
         """Return what is odd about the project; None where it is gone."""
-        project = self._server.project(self._ours.project)
+        project = self._server.project(self.ours.project)
         if project is None:
             return None
-        if project.label_config.split() == self._ours.label_config.split():
+        if project.label_config.split() == self.ours.label_config.split():
             return ()
         return (
-            f"project {project.id} (campaign {self._ours.campaign}, rater {self._ours.rater}): its "
+            f"project {project.id} (campaign {self.ours.campaign}, rater {self.ours.rater}): its "
             "label config was edited on the server; votes are read as far as they can be, answers "
             "that were not offered don't count. Put the old one back, or post a new campaign",
         )
 
     def _gone_project(self) -> str:
-        number = self._ours.project
+        number = self.ours.project
         facts = {"server": self._server.name, "number": number}
         with self._workspace.transaction() as connection:
             judging.one_at_a_time(connection)
             if number not in gone_events(connection, "project_gone", self._server.name):
                 judging.append_audit(connection, [("project_gone", f"project {number}", facts)])
         return (
-            f"project {number} (campaign {self._ours.campaign}, rater {self._ours.rater}) is gone "
+            f"project {number} (campaign {self.ours.campaign}, rater {self.ours.rater}) is gone "
             "on the server; the votes that were read from it are kept"
         )
 
@@ -207,14 +225,9 @@ class _Pass:
         with self._workspace.reading() as connection:
             return max(self._reads(connection, _SYNCED, _RECONCILED), default="")
 
-    def _everything_due(self, now: str) -> bool:
-        with self._workspace.reading() as connection:
-            last = max(self._reads(connection, _RECONCILED), default="")
-        return not last or _time(last) + EVERYTHING < _time(now)
-
     def _reads(self, connection: Connection, *events: str) -> Iterator[str]:
         for event in events:
-            for entry in judging.events_of(connection, event, f"project {self._ours.project}"):
+            for entry in judging.events_of(connection, event, f"project {self.ours.project}"):
                 if entry.told["server"] == self._server.name:
                     yield entry.told["until"]
 
@@ -226,14 +239,20 @@ class _Pass:
             "server": self._server.name,
             "until": (_time(until) - OVERLAP).isoformat(timespec="microseconds"),
         }
-        subject = f"project {self._ours.project}"
+        subject = f"project {self.ours.project}"
         keep(self._workspace, [], [(_RECONCILED if full else _SYNCED, subject, told)])
 
 
-def alive(connection: Connection, server: str, tasks: Sequence[int]) -> Iterator[Delivery]:
+def alive(connection: Connection, server: str, tasks: Sequence[Task]) -> list[Delivery]:
     """Return the annotations of tasks that are there, as far as the inbox knows."""
-    known = judging.deliveries_of(connection, "task", tasks, server)
-    yield from (each for each in newest(known).values() if each.body is not None)
+    numbers = {task.id for task in tasks}
+    names = [task.key or nameless(task.id, server) for task in tasks]
+    told = (
+        each
+        for each in deliveries_of(connection, names)
+        if each.server == server and each.task in numbers
+    )
+    return [each for each in newest(told).values() if each.body is not None]
 
 
 def _time(text: str) -> datetime:

@@ -1,11 +1,12 @@
 """What a server tells of an annotation, brought to one form, whichever way it came."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from likeness.store.judgements import Delivery
-from likeness.store.record import RecordError, canonical_json
+from likeness.store.record import RecordError
 
 LONGEST_KEY = 128
 
@@ -41,15 +42,16 @@ def told(
         number = _number(annotation.get(name))
         body[name] = number
         body[called] = accounts.get(number, "") if number is not None else ""
-    return Delivery(
+    delivery = Delivery(
         server=server,
         annotation=int(annotation["id"]),
         task=int(annotation["task"]),
         assignment=_clean(key) if len(key) <= LONGEST_KEY else "",
         updated=body["updated_at"],
-        body=_writable(body),
+        body=body,
         way=way,
     )
+    return delivery if _hashable(delivery) else replace(delivery, body=_clean(body))
 
 
 def gone(last: Delivery, way: str) -> Delivery:
@@ -88,14 +90,12 @@ def _number(person: Any) -> int | None:
     return person if isinstance(person, int) else None
 
 
-def _writable(body: dict[str, Any]) -> dict[str, Any]:
-    """Replace what no database or hash takes: NUL, half a character, NaN."""
+def _hashable(delivery: Delivery) -> bool:
+    """Whether there is nothing in it that no hash is taken of: half a character, NaN."""
     try:
-        text = canonical_json(body)
-        text.encode()
+        return bool(delivery.id)
     except (RecordError, UnicodeEncodeError):
-        return _clean(body)
-    return _clean(body) if "\\u0000" in text else body
+        return False
 
 
 def _clean(value: Any) -> Any:

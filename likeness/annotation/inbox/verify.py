@@ -1,12 +1,12 @@
 """The store against the server, row by row; and the store against itself."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.engine import Connection
 
 from likeness.annotation.inbox.keeping import differing, in_batches, names_told
-from likeness.annotation.inbox.sync import PAGE, alive, gone_events
+from likeness.annotation.inbox.sync import PAGE, alive, gone_events, lost_tasks
 from likeness.annotation.inbox.telling import told
 from likeness.annotation.server.client import Server, Task
 from likeness.annotation.server.posting import on_server
@@ -55,7 +55,8 @@ def verify(workspace: Workspace, server: Server, progress: Progress = silent) ->
         missing = gone_events(connection, "project_gone", server.name)
         ours = on_server(connection, server.name)
         count, end = judging.chain_end(connection)
-    tasks = annotations = 0
+    seen: set[int] = set()
+    annotations = 0
     accounts = server.accounts()
     for number, project in enumerate(ours):
         progress(number, len(ours), f"project {project.project}")
@@ -65,22 +66,19 @@ def verify(workspace: Workspace, server: Server, progress: Progress = silent) ->
             continue
         last = 0
         while page := server.tasks(project.project, after=last, size=PAGE):
-            tasks += len(page)
+            seen.update(task.id for task in page)
             annotations += sum(len(task.annotations) for task in page)
             with workspace.reading() as connection:
-                for task in page:
-                    differences += _of_task(connection, server.name, task, accounts)
-                known = judging.tasks_between(connection, server.name, last, page[-1].id)
-                there = {task.id for task in page}
-                differences += [
-                    f"task {each} is gone on the server: sync --full first"
-                    for each in sorted(set(known) - there - lost)
-                    if server.task(each) is None
-                ]
+                differences += _of_page(connection, server.name, page, accounts)
             last = page[-1].id
+    with workspace.reading() as connection:
+        differences += [
+            f"task {number} is gone on the server: sync --full first"
+            for number in lost_tasks(connection, server, seen)
+        ]
     progress(len(ours), len(ours), f"{annotations} annotations")
     return Verified(
-        tasks=tasks,
+        tasks=len(seen),
         annotations=annotations,
         kept_tasks=len(lost),
         entries=count,
@@ -111,26 +109,27 @@ def within(connection: Connection) -> Iterator[str]:
             said = f"{vote.choice} ({vote.reason})" if vote.reason else str(vote.choice)
             yield (
                 f"vote of {vote.rater} on {vote.assignment}, {vote.dimension}: by the inbox it is "
-                f"{said}; sync first"
+                f"{said}; sync --full first"
             )
 
 
-def _of_task(
-    connection: Connection, server: str, task: Task, accounts: dict[int, str]
+def _of_page(
+    connection: Connection, server: str, page: Sequence[Task], accounts: dict[int, str]
 ) -> Iterator[str]:
-    known = {each.annotation: each for each in alive(connection, server, [task.id])}
-    for annotation in task.annotations:
-        there = told(server, task.key, annotation, accounts, "sync")
-        here = known.pop(there.annotation, None)
-        if here is None:
-            yield f"annotation {there.annotation} of task {task.id} isn't in the store: sync first"
-        elif here.id != there.id:
-            yield (
-                f"annotation {there.annotation} of task {task.id}: the server has it of "
-                f"{there.updated}, the store of {here.updated}: sync first"
-            )
+    known = {each.annotation: each for each in alive(connection, server, page)}
+    for task in page:
+        for annotation in task.annotations:
+            there = told(server, task.key, annotation, accounts, "sync")
+            here = known.pop(there.annotation, None)
+            if here is None:
+                yield f"annotation {there.annotation} of task {task.id} isn't here: sync first"
+            elif here.id != there.id:
+                yield (
+                    f"annotation {there.annotation} of task {task.id}: the server has it of "
+                    f"{there.updated}, the store of {here.updated}: sync first"
+                )
     for here in known.values():
         yield (
-            f"annotation {here.annotation} of task {task.id} is in the store and not on the "
-            "server: sync first"
+            f"annotation {here.annotation} of task {here.task} is in the store and not on the "
+            "server: sync --full first"
         )

@@ -99,7 +99,7 @@ class HttpServer:
         """Return the first tasks of a project by number, above one and changed since a time."""
         items = [_filter("id", "greater", "Number", after)]
         if since:
-            items.append(_filter("updated_at", "greater_or_equal", "Datetime", since))
+            items.append(_filter("updated_at", "greater_or_equal", "Datetime", _zulu(since)))
         query = {
             "filters": {"conjunction": "and", "items": items},
             "ordering": ["tasks:id"],
@@ -174,6 +174,11 @@ class HttpServer:
 
 def _filter(field: str, operator: str, kind: str, value: Any) -> dict[str, Any]:
     return {"filter": f"filter:tasks:{field}", "operator": operator, "type": kind, "value": value}
+
+
+def _zulu(time: str) -> str:
+    """Write a time in the one form that the server's filters read; they answer 500 to others."""
+    return datetime.fromisoformat(time).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _project(told: dict[str, Any]) -> Project:

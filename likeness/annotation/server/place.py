@@ -15,9 +15,9 @@ from likeness.store.atomic import replacing
 from likeness.store.forgetting import VIEWS
 
 FOLDER = Path("annotation", "server")
+FILE = "connection.json"
 MEDIA = VIEWS  # served by the server; nothing secret may lie in it
 
-_FILE = "connection.json"
 _PRIVATE = 0o600
 
 
@@ -79,7 +79,7 @@ def read_place(workspace: Path) -> Place:
         ServerError: none was set up, or what tells of it is broken.
 
     """
-    path = workspace / FOLDER / _FILE
+    path = workspace / FOLDER / FILE
     try:
         return Place(**json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
@@ -95,7 +95,7 @@ def read_place(workspace: Path) -> Place:
 
 def write_place(workspace: Path, place: Place) -> None:
     """Write down where a workspace's server is, for its owner's eyes alone."""
-    write_private(workspace / FOLDER / _FILE, asdict(place))
+    write_private(workspace / FOLDER / FILE, asdict(place))
 
 
 def write_private(path: Path, told: Mapping[str, Any]) -> None:

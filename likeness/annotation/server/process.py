@@ -15,6 +15,7 @@ import httpx
 from likeness.annotation.server.client import VERSIONS, ServerError
 from likeness.annotation.server.pages import personal_token
 from likeness.annotation.server.place import (
+    FILE,
     FOLDER,
     MEDIA,
     Place,
@@ -150,12 +151,13 @@ def _own_place(workspace: Path, port: int | None) -> Place:
     try:
         place = read_place(workspace)
     except ServerError:
-        if (workspace / FOLDER / "connection.json").exists():
+        if (workspace / FOLDER / FILE).exists():
             raise
         return own_place(f"http://{HOST}:{port or _free_port()}")
     if not place.ours:
         raise ServerError(
-            f"{workspace}: it works with the server at {place.url}; say --url to change that"
+            f"{workspace}: it works with the server at {place.url}, which is run elsewhere; remove "
+            f"{workspace / FOLDER / FILE} to start one here"
         )
     return replace(place, url=f"http://{HOST}:{port}") if port else place
 
@@ -205,7 +207,10 @@ def _wait(workspace: Path, place: Place, progress: Progress) -> None:
         note = "a first start makes the database, 60 to 75 s"
         progress(min(int(waited), _USUAL_START - 1), _USUAL_START, note)
         time.sleep(0.5)
-    raise ServerError(f"the server doesn't answer after {LONGEST_START:.0f} s; see its log")
+    raise ServerError(
+        f"the server doesn't answer yet after {LONGEST_START:.0f} s: run the same command again to "
+        f"wait on, or read {workspace / FOLDER / _LOG}"
+    )
 
 
 def _last_line(workspace: Path) -> str:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import cast
 
 from likeness.annotation.server.client import ServerError
 
@@ -67,16 +68,16 @@ class Receiver(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: Receiver
     timeout = 10
 
     def do_POST(self) -> None:
         """Note that a sync is due; what is sent is thrown away."""
         length = int(self.headers.get("Content-Length") or 0)
         self.rfile.read(min(length, _LARGEST))
-        known = hmac.compare_digest(self.path.encode(), f"/{self.server.secret}".encode())
+        receiver = cast(Receiver, self.server)
+        known = hmac.compare_digest(self.path.encode(), f"/{receiver.secret}".encode())
         if known:
-            self.server.due.set()
+            receiver.due.set()
         self.send_response(204 if known else 404)
         self.end_headers()
 

@@ -200,7 +200,7 @@ def test_the_order_and_the_parcels_make_no_difference(fresh, history, chance):
             told = told[size:]
         kept = workspace.find(Delivery)
         assert len({each.id for each in kept}) == len(kept)
-        raters = {name: Rater(id=name, account=address(name)) for name in asked.raters}
+        raters = {name: {address(name)} for name in asked.raters}
         expected = {}
         for key in asked.keys:
             with workspace.reading() as connection:

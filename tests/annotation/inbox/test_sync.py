@@ -52,6 +52,12 @@ class Flow:
     def sync(self, **options):
         return sync(self.workspace, self.server, **options)
 
+    def settle(self) -> None:
+        """Sync until nothing of what was answered so far is read again."""
+        for _ in range(2):
+            self.sync()
+            self.recorded.now += 1000
+
     def standing(self) -> dict[str, str | None]:
         with self.workspace.reading() as connection:
             return {v.assignment: v.choice for v in judging.current_votes(connection)}
@@ -72,6 +78,7 @@ def test_what_changed_is_read_and_no_more(flow):
     annotations = [flow.answer(key) for key in keys]
     assert flow.sync().kept.votes == len(keys)
     flow.recorded.now += 1000
+    assert [flow.sync().kept.fresh for _ in range(2)] == [0, 0]
     assert flow.sync().kept.told == 0
     flow.recorded.edit(annotations[0], result=regions({"identity": "tie"}))
     flow.recorded.delete(annotations[1])
@@ -84,8 +91,7 @@ def test_what_changed_is_read_and_no_more(flow):
 
 def test_a_quiet_deletion_is_found_by_reading_everything(flow):
     gone = flow.answer(flow.asked.keys[0])
-    flow.sync()
-    flow.recorded.now += 1000
+    flow.settle()
     flow.recorded.delete(gone, quietly=True)
     assert flow.sync().deleted == 0
     assert (
@@ -98,13 +104,14 @@ def test_a_quiet_deletion_is_found_by_reading_everything(flow):
 
 def test_everything_is_read_once_a_day(flow):
     gone = flow.answer(flow.asked.keys[0])
-    flow.sync()
+    flow.settle()
     flow.recorded.delete(gone, quietly=True)
     flow.recorded.now += 13 * 3600
     assert flow.sync().deleted == 0
+    flow.recorded.now += 12 * 3600
+    assert flow.sync().deleted == 1
     with flow.workspace.reading() as connection:
-        days = list(judging.events_of(connection, "reconciled"))
-    assert len(days) == len(flow.asked.raters)
+        assert len(list(judging.events_of(connection, "reconciled"))) == 2 * len(flow.asked.raters)
 
 
 def test_a_task_that_is_deleted_there_loses_no_vote(flow):
