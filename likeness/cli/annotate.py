@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from likeness.cli.blinding import audit_blinding
 from likeness.cli.console import print_json, say
 from likeness.cli.options import family
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from likeness.annotation.labels import Labels
 
 app = family(help="What people said: who agrees with whom.")
+app.command()(audit_blinding)
 
 
 @app.callback()
