@@ -8,8 +8,10 @@ from likeness.annotation.blinding import AuditError, tell
 NOISE = 400
 
 
-def views(rng: np.random.Generator, count: int = 60) -> tuple[list[dict[str, float]], list[bool]]:
-    noise = rng.normal(size=(count, NOISE))
+def views(
+    rng: np.random.Generator, count: int = 60, width: int = NOISE
+) -> tuple[list[dict[str, float]], list[bool]]:
+    noise = rng.normal(size=(count, width))
     labels = [bool(label) for label in rng.permutation(np.arange(count) % 2)]
     return [{f"n{i}": float(v) for i, v in enumerate(row)} for row in noise], labels
 
@@ -22,7 +24,7 @@ def test_one_feature_that_tells_is_found_among_hundreds_that_do_not():
     told = tell(features, labels, rng, deals=199)
     assert told.p == 1 / 200
     assert told.accuracy > 0.85
-    assert told.low > 0.7
+    assert told.low > 0.75
     assert told.strongest[0] == "size"
 
 
@@ -37,14 +39,14 @@ def test_many_weak_features_tell_together():
 
 def test_alarms_without_a_trace_are_as_rare_as_said():
     alarms, total = 0, []
-    for seed in range(120):
+    for seed in range(200):
         rng = np.random.default_rng(seed)
-        features, labels = views(rng, 40)
+        features, labels = views(rng, 40, 60)
         told = tell(features, labels, rng, groups=[i // 2 for i in range(40)], deals=39)
         alarms += told.p <= 0.05
         total.append(told.accuracy)
-    assert 1 <= alarms <= 13  # of 120 at 5 %: 6; more or fewer by luck once in 200 times
-    assert 0.47 < np.mean(total) < 0.53
+    assert 2 <= alarms <= 20  # of 200 at 5 %: 10; more or fewer by luck once in 200 times
+    assert 0.46 < np.mean(total) < 0.54
 
 
 def test_what_a_group_has_in_common_does_not_count_as_told():
