@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ class Studio:
     def sign_up(self, email: str) -> None:
         import httpx
 
-        with self.log_in() as admin:
+        with closing(self.log_in()) as admin:
             invited = admin.get("/api/invite").raise_for_status().json()["invite_url"]
         with httpx.Client(base_url=self.url, timeout=ANSWER, follow_redirects=True) as client:
             client.get(invited)
@@ -61,7 +61,7 @@ class Studio:
             client.post(invited, data=form, headers={"Referer": self.url}).raise_for_status()
 
     def project(self, title: str, config: str, tasks: list[dict[str, Any]]) -> int:
-        with self.log_in() as admin:
+        with closing(self.log_in()) as admin:
             asked = {"title": title, "label_config": config, "show_skip_button": False}
             made = admin.post("/api/projects/", json=asked).raise_for_status().json()["id"]
             storage = {"project": made, "path": str(self.media), "title": "media"}
@@ -71,7 +71,7 @@ class Studio:
         return made
 
     def annotations(self, project: int) -> list[dict[str, Any]]:
-        with self.log_in() as admin:
+        with closing(self.log_in()) as admin:
             query = f"/api/tasks/?project={project}&fields=all"
             tasks = admin.get(query).raise_for_status().json()["tasks"]
             return [
