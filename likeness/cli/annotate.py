@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from likeness.cli.annotating import serving, syncing
+from likeness.cli.annotating import example, posting, serving, syncing
+from likeness.cli.blinding import audit_blinding
 from likeness.cli.console import print_json, say
 from likeness.cli.options import family
 
@@ -18,11 +19,14 @@ for verb in (
     serving.up,
     serving.down,
     serving.status,
+    posting.post,
     syncing.sync,
     syncing.verify,
     syncing.listen,
+    example.example,
 ):
     app.command()(verb)
+app.command()(audit_blinding)
 
 
 @app.callback()
