@@ -4,6 +4,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from likeness.cli.annotating.backend import backend
+from likeness.cli.annotating.people import people
+from likeness.cli.annotating.plan import plan
+from likeness.cli.annotating.report import report
+from likeness.cli.annotating.votes import import_pairs, review, votes_to_pairs
 from likeness.cli.console import print_json, say
 from likeness.cli.options import family
 
@@ -13,6 +18,13 @@ if TYPE_CHECKING:
     from likeness.annotation.labels import Labels
 
 app = family(help="What people said: who agrees with whom.")
+app.command()(plan)
+app.command()(people)
+app.command()(review)
+app.command()(report)
+app.command("pairs")(votes_to_pairs)
+app.command("import-pairs")(import_pairs)
+app.command()(backend)
 
 
 @app.callback()

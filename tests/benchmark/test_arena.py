@@ -190,3 +190,39 @@ def test_intervals_cover_95_times_in_100_where_raters_differ():
             aim = np.exp(truth["ABCD".index(row.system)])
             inside.append(row.low <= aim <= row.high)
     assert 0.93 <= np.mean(inside) <= 0.97
+
+
+def drawn_by_both(rng: np.random.Generator, raters: int, items: int) -> Duels:
+    """Votes of raters and on items that both have tastes of their own."""
+    size, total = len(STRENGTH), raters * items
+    taste = STRENGTH + rng.normal(0, 0.6, (raters, size))
+    suits = rng.normal(0, 0.6, (items, size))
+    rater, item = (codes.ravel() for codes in np.indices((raters, items)))
+    left = rng.integers(size, size=total)
+    right = (left + rng.integers(1, size, size=total)) % size
+    lead = (taste[rater, left] + suits[item, left]) - (taste[rater, right] + suits[item, right])
+    outcome = np.where(rng.random(total) < 1 / (1 + np.exp(-lead)), LEFT, RIGHT)
+    return Duels(
+        systems=("A", "B", "C", "D"),
+        left=left,
+        right=right,
+        outcome=outcome,
+        raters=rater,
+        items=item,
+    )
+
+
+@pytest.mark.slow
+def test_intervals_cover_95_times_in_100_where_raters_and_conditions_differ():
+    many = drawn_by_both(np.random.default_rng(100), 1500, 1500)
+    model = Model(ties="half", position=False)
+    truth = fit(many.counts()[None], model).strengths[0]
+    inside = []
+    for seed in range(250):
+        rng = np.random.default_rng(seed)
+        found = rank(drawn_by_both(rng, 24, 36), model, 60, rng)
+        assert found.clustered_by == ("rater", "item")
+        for row in found.systems:
+            inside.append(row.low <= np.exp(truth["ABCD".index(row.system)]) <= row.high)
+    print(f"coverage {np.mean(inside):.4f} of {len(inside)} intervals")
+    assert 0.93 <= np.mean(inside) <= 0.97
