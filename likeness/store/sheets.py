@@ -37,11 +37,7 @@ def read_sheet(path: str | Path, *, columns: tuple[str, ...] = ()) -> "pd.DataFr
     if not path.is_file():
         raise SheetError(f"{path}: there is no such table")
     try:
-        table = (
-            pd.read_csv(path, float_precision="round_trip")
-            if suffix == ".csv"
-            else pd.read_parquet(path)
-        )
+        table = pd.read_csv(path) if suffix == ".csv" else pd.read_parquet(path)
     except (ValueError, pyarrow.ArrowException) as error:
         raise SheetError(f"{path}: not a {suffix[1:]} table ({error})") from error
     if absent := [column for column in columns if column not in table.columns]:

@@ -2,8 +2,8 @@
 
 Each alternative (guessing between two, guessing among four, answering the wrong way round, always
 left, always right) keeps the product of its likelihood ratios against an honest rater. Under the
-honest one, each product and so their weighted mean is a martingale or falls, and by Ville's inequality
-(1939) the chance that it ever reaches 1 / alpha is at most alpha.
+honest one, each product and so their weighted mean is a martingale or falls, and by Ville's
+inequality (1939) the chance that it ever reaches 1 / alpha is at most alpha.
 """
 
 import math
@@ -38,11 +38,11 @@ class Alarm:
     """What the test says.
 
     Attributes:
-        evidence: weighted mean of products of likelihood ratios after the last view; above 1 speaks against
-            the rater.
+        evidence: weighted mean of products of likelihood ratios after the last view; above 1
+            speaks against the rater.
         at: number of the view, from 1, at which it first reached 1 / alpha; None if never.
-        suspicion: the alternative that fits best then: guessing, inverted, always left or always
-            right; empty without an alarm.
+        suspicion: the alternative that fits best by now: guessing, inverted, always left or
+            always right; empty without an alarm.
         views: how many were looked at.
 
     """
@@ -61,7 +61,7 @@ def watch(judgements: Iterable[Judgement], alpha: float = ALPHA) -> Alarm:
     dimensions of one view are averaged, which keeps the bound however they hang together.
     """
     products = dict.fromkeys(_ALTERNATIVES, 0.0)  # logarithms
-    evidence, at, suspicion, views = 1.0, None, "", 0
+    evidence, at, views = 1.0, None, 0
     for _, group in groupby(judgements, key=lambda one: one.assignment.id):
         view = list(group)
         views += 1
@@ -70,8 +70,8 @@ def watch(judgements: Iterable[Judgement], alpha: float = ALPHA) -> Alarm:
         evidence = _mean(products)
         if at is None and evidence >= 1 / alpha:
             at = views
-            best = max(products, key=lambda name: products[name])
-            suspicion = best[0]
+    best, _ = max(products, key=lambda name: products[name])
+    suspicion = best if at is not None else ""
     return Alarm(evidence=evidence, at=at, suspicion=suspicion, views=views)
 
 

@@ -105,7 +105,7 @@ def test_honest_raters_raise_no_alarm_in_200_votes(known):
 
 def test_an_alarm_says_what_fits_best():
     rng = np.random.default_rng(1)
-    told = {kind: watch(rater(kind, USUAL, rng)) for kind in ("left", "inverted")}
+    told = {kind: watch(rater(kind, CHECKS * 3, rng)) for kind in ("left", "inverted")}
     assert told["left"].suspicion == "always left"
     assert told["inverted"].suspicion == "inverted"
     at = told["left"].at
