@@ -10,8 +10,8 @@ import evalica
 import numpy as np
 import pandas as pd
 
+from likeness.annotation.duels import Duels
 from likeness.annotation.ranking import Model, fit
-from likeness.annotation.votes import Votes
 from likeness.benchmark.arena import rank
 
 SYSTEMS, RATERS, ITEMS = 20, 1000, 2000
@@ -20,7 +20,7 @@ COMPARED = 1_000_000
 RESAMPLES = 100
 
 
-def votes_of(size: int, rng: np.random.Generator) -> Votes:
+def votes_of(size: int, rng: np.random.Generator) -> Duels:
     strength = np.linspace(1, -1, SYSTEMS)
     left = rng.integers(SYSTEMS, size=size)
     right = (left + rng.integers(1, SYSTEMS, size=size)) % SYSTEMS
@@ -29,7 +29,7 @@ def votes_of(size: int, rng: np.random.Generator) -> Votes:
     drawn = rng.random(size) * total
     outcome = np.where(drawn < lead, 0, np.where(drawn < lead + 1 / lead, 1, 2))
     names = tuple(f"system {number:02d}" for number in range(SYSTEMS))
-    return Votes(systems=names, left=left, right=right, outcome=outcome)
+    return Duels(systems=names, left=left, right=right, outcome=outcome)
 
 
 def seconds(work, tries: int) -> float:
@@ -41,7 +41,7 @@ def seconds(work, tries: int) -> float:
     return min(spent)
 
 
-def theirs(votes: Votes) -> None:
+def theirs(votes: Duels) -> None:
     """Fit with evalica, from codes as from names, which it indexes itself."""
     winners = [[evalica.Winner.X, evalica.Winner.Y, evalica.Winner.Draw][o] for o in votes.outcome]
     index = pd.Index(range(SYSTEMS))

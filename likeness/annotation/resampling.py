@@ -14,8 +14,8 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.stats import norm, t
 
+from likeness.annotation.duels import Duels
 from likeness.annotation.ranking import Fit, Model, fit
-from likeness.annotation.votes import Votes
 
 LEVEL = 0.95
 
@@ -62,7 +62,7 @@ class Spread:
 
 
 def spread(
-    votes: Votes, model: Model, fitted: Fit, resamples: int, rng: np.random.Generator
+    votes: Duels, model: Model, fitted: Fit, resamples: int, rng: np.random.Generator
 ) -> Spread:
     """Draw votes again and again, and measure how the fit moves.
 
@@ -98,7 +98,7 @@ def spread(
 
 
 def _draws(
-    votes: Votes, clusters: np.ndarray | None, resamples: int, rng: np.random.Generator
+    votes: Duels, clusters: np.ndarray | None, resamples: int, rng: np.random.Generator
 ) -> Iterator[tuple[np.ndarray, float]]:
     """Resampled counts (b, S, S, 3), and what a variance of them is to be multiplied by."""
     size = len(votes.systems)
@@ -125,7 +125,7 @@ def _draws(
         yield again.reshape(-1, size, size, 3), groups / (groups - 1)
 
 
-def _by_cluster(votes: Votes, clusters: np.ndarray, cells: int) -> Any:
+def _by_cluster(votes: Duels, clusters: np.ndarray, cells: int) -> Any:
     """Count the votes of each cluster, (G, cells): an array, sparse where that is large."""
     groups = int(clusters.max()) + 1
     kind = np.float32 if len(clusters) < _EXACT else np.float64
@@ -137,7 +137,7 @@ def _by_cluster(votes: Votes, clusters: np.ndarray, cells: int) -> Any:
 
 
 def _covariance(
-    votes: Votes, model: Model, draws: Iterator[tuple[np.ndarray, float]], prior: bool
+    votes: Duels, model: Model, draws: Iterator[tuple[np.ndarray, float]], prior: bool
 ) -> tuple[np.ndarray, int]:
     """Covariance of the parameters over resamples, and how many needed the prior."""
     rows, needed, factor = [], 0, 1.0

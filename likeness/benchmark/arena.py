@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse.csgraph import connected_components
 from scipy.stats import norm
 
+from likeness.annotation.duels import DuelError, Duels
 from likeness.annotation.ranking import (
     Fit,
     Model,
@@ -18,7 +19,6 @@ from likeness.annotation.ranking import (
 )
 from likeness.annotation.resampling import Spread, spread
 from likeness.annotation.ties import TIE
-from likeness.annotation.votes import VoteError, Votes
 from likeness.store.errors import LikenessError
 
 
@@ -90,7 +90,7 @@ _EQUAL = 1e-9  # strengths that differ by less are the same, whatever the arithm
 PRIOR = "half a win and half a loss of every system against one of average strength"
 
 
-def rank(votes: Votes, model: Model, resamples: int, rng: np.random.Generator) -> Ranking:
+def rank(votes: Duels, model: Model, resamples: int, rng: np.random.Generator) -> Ranking:
     """Rank systems by maximum likelihood, with intervals from resampled raters and items.
 
     Args:
@@ -101,11 +101,11 @@ def rank(votes: Votes, model: Model, resamples: int, rng: np.random.Generator) -
 
     Raises:
         ArenaError: groups of systems never met, or every vote is a tie.
-        VoteError: there are too few resamples for an interval.
+        DuelError: there are too few resamples for an interval.
 
     """
     if resamples < 10:
-        raise VoteError(f"an interval needs 10 resamples at least, got {resamples}")
+        raise DuelError(f"an interval needs 10 resamples at least, got {resamples}")
     counts = votes.counts()
     _refuse_groups(votes, counts)
     if counts[..., TIE].sum() == counts.sum():
@@ -132,7 +132,7 @@ def rank(votes: Votes, model: Model, resamples: int, rng: np.random.Generator) -
     )
 
 
-def _refuse_groups(votes: Votes, counts: np.ndarray) -> None:
+def _refuse_groups(votes: Duels, counts: np.ndarray) -> None:
     """Systems that never met, not even by way of others, can't be ranked together."""
     groups, of = connected_components(counts.sum(-1), directed=False)
     if groups > 1:
@@ -146,7 +146,7 @@ def _refuse_groups(votes: Votes, counts: np.ndarray) -> None:
 
 
 def _standings(
-    votes: Votes, counts: np.ndarray, strengths: np.ndarray, spreads: Spread
+    votes: Duels, counts: np.ndarray, strengths: np.ndarray, spreads: Spread
 ) -> tuple[Standing, ...]:
     size, parameters = len(strengths), spreads.clustered.shape[-1]
     unit = np.eye(parameters)[:size]
@@ -170,7 +170,7 @@ def _standings(
 
 
 def _tie(
-    votes: Votes, counts: np.ndarray, model: Model, fitted: Fit, spreads: Spread
+    votes: Duels, counts: np.ndarray, model: Model, fitted: Fit, spreads: Spread
 ) -> dict[str, Any]:
     ties = int(counts[..., TIE].sum())
     told: dict[str, Any] = {"model": model.ties, "parameter": None, "low": None, "high": None}
@@ -197,7 +197,7 @@ def _around(value: float, spreads: Spread, parameter: int) -> tuple[float, float
 
 
 def _notes(
-    votes: Votes, counts: np.ndarray, fitted: Fit, spreads: Spread, resamples: int
+    votes: Duels, counts: np.ndarray, fitted: Fit, spreads: Spread, resamples: int
 ) -> list[str]:
     notes = []
     if fitted.prior[0]:

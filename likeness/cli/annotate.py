@@ -4,8 +4,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from likeness.cli.annotating import example, posting, serving, syncing
-from likeness.cli.blinding import audit_blinding
+from likeness.cli.annotating.backend import backend
+from likeness.cli.annotating.blinding import audit_blinding
+from likeness.cli.annotating.example import example
+from likeness.cli.annotating.people import people
+from likeness.cli.annotating.plan import plan
+from likeness.cli.annotating.posting import post
+from likeness.cli.annotating.report import report
+from likeness.cli.annotating.serving import down, status, up
+from likeness.cli.annotating.syncing import listen, sync, verify
+from likeness.cli.annotating.votes import import_pairs, review, votes_to_pairs
 from likeness.cli.console import print_json, say
 from likeness.cli.options import family
 
@@ -15,17 +23,11 @@ if TYPE_CHECKING:
     from likeness.annotation.labels import Labels
 
 app = family(help="What people said: who agrees with whom.")
-for verb in (
-    serving.up,
-    serving.down,
-    serving.status,
-    posting.post,
-    syncing.sync,
-    syncing.verify,
-    syncing.listen,
-    example.example,
-):
+for verb in (example, up, down, status, people, plan, post, sync, verify, listen, report, review):
     app.command()(verb)
+app.command("pairs")(votes_to_pairs)
+app.command("import-pairs")(import_pairs)
+app.command()(backend)
 app.command()(audit_blinding)
 
 

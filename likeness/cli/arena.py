@@ -34,12 +34,12 @@ def arena(
     """Rank systems by people's votes between two clips (Bradley and Terry)."""
     import numpy as np
 
+    from likeness.annotation.duels import read_duels
     from likeness.annotation.ranking import Model
-    from likeness.annotation.votes import read_votes
     from likeness.benchmark.arena import rank
 
     model = Model(ties=ties, position=position)
-    ranking = rank(read_votes(votes), model, resamples, np.random.default_rng(seed))
+    ranking = rank(read_duels(votes), model, resamples, np.random.default_rng(seed))
     if format == "json":
         print_json(ranking.to_dict())
     else:

@@ -16,7 +16,9 @@ def pairs(
     recipe: Annotated[
         str, typer.Option(help="A recipe's name or file; its [mining] table is used.")
     ] = "paper",
-    out: Annotated[Path | None, typer.Option(help="Write the pairs as CSV or Parquet.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the pairs as CSV, Parquet or a Dataset's folder.")
+    ] = None,
     rewards: Annotated[Literal["testbed", "real"], typer.Option(help="Whose rewards.")] = "testbed",
     database: DatabaseUrl = None,
     as_json: AsJson = False,
@@ -43,13 +45,9 @@ def pairs(
             found = judge(opened, questions, RewardSet.load(rewards), progress)
         mining = mine_pairs(opened, samples, [s for row in found.values() for s in row], chosen)
     if out is not None:
-        import pandas as pd
+        from likeness.store.exchange import pair_table, write_pairs
 
-        from likeness.store.sheets import write_sheet
-
-        columns = ["id", "condition", "winner", "loser", "margin", "weight", "source"]
-        rows = [{name: getattr(pair, name) for name in columns} for pair in mining.pairs]
-        write_sheet(pd.DataFrame(rows, columns=columns), out)
+        write_pairs(pair_table(mining.pairs, {s.id: s for s in samples}, conditions), out)
     if as_json:
         print_json(
             {

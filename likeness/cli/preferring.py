@@ -47,14 +47,14 @@ def fit_preference(
     """
     import numpy as np
 
+    from likeness.rewards.preference.ballots import COLUMNS, Ballots, split
     from likeness.rewards.preference.features import Features
     from likeness.rewards.preference.fitting import FitSettings
     from likeness.rewards.preference.learned import learn
     from likeness.rewards.preference.trial import put_to_trial
-    from likeness.rewards.preference.votes import COLUMNS, Votes, split
     from likeness.store.sheets import read_sheet
 
-    cast = Votes.of_table(read_sheet(votes, columns=COLUMNS))
+    cast = Ballots.of_table(read_sheet(votes, columns=COLUMNS))
     features = Features.of_scores(_scores(read_sheet(scores, columns=SCORED)))
     train, held = split(cast, held_out, np.random.default_rng(seed))
     learned = learn(features, train, FitSettings(k=tie_factor, seed=seed))
@@ -90,10 +90,10 @@ def tune_preference(
     import numpy as np
 
     from likeness.benchmark.statistics import share_estimate
+    from likeness.rewards.preference.ballots import COLUMNS, parted
     from likeness.rewards.preference.vision.judge import VisionPreferenceReward
     from likeness.rewards.preference.vision.pairs import pairs_of
     from likeness.rewards.preference.vision.tuning import RECIPES, tune
-    from likeness.rewards.preference.votes import COLUMNS, parted
     from likeness.store.sheets import read_sheet
 
     config = RECIPES.load(recipe, settings or [])

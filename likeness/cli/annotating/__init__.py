@@ -1,1 +1,1 @@
-"""Verbs of `likeness annotate`."""
+"""The verbs of `likeness annotate`."""

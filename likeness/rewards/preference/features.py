@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from likeness.rewards.preference.votes import PreferenceError
+from likeness.rewards.preference.ballots import PreferenceError
 from likeness.store.records import Score
 
 TWO_SIDED = frozenset({"sync_offset"})

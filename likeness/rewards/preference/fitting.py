@@ -7,9 +7,9 @@ import torch
 from scipy.optimize import minimize
 
 from likeness.rewards.preference.agreement import calibrate_ties
+from likeness.rewards.preference.ballots import Ballots, PreferenceError
 from likeness.rewards.preference.features import Features, Space
 from likeness.rewards.preference.ties import K, ties_loss
-from likeness.rewards.preference.votes import PreferenceError, Votes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ class Head:
         return self.scores(left) - self.scores(right) + self.position
 
 
-def fit_head(features: Features, votes: Votes, settings: FitSettings) -> Head:
+def fit_head(features: Features, votes: Ballots, settings: FitSettings) -> Head:
     """Fit on the votes of one dimension.
 
     Raises:
@@ -100,7 +100,7 @@ def fit_head(features: Features, votes: Votes, settings: FitSettings) -> Head:
     )
 
 
-def solve(inputs: np.ndarray, votes: Votes, penalty: float, k: float) -> tuple[np.ndarray, float]:
+def solve(inputs: np.ndarray, votes: Ballots, penalty: float, k: float) -> tuple[np.ndarray, float]:
     """Minimise the mean loss + penalty / 2 |weights|^2, a convex problem.
 
     Args:
@@ -132,18 +132,18 @@ def solve(inputs: np.ndarray, votes: Votes, penalty: float, k: float) -> tuple[n
     return found[:-1], float(found[-1])
 
 
-def mean_loss(head_differences: np.ndarray, votes: Votes, k: float) -> float:
+def mean_loss(head_differences: np.ndarray, votes: Ballots, k: float) -> float:
     """Mean loss of the votes that say something, each counted once."""
     differences, answers = torch.from_numpy(head_differences), torch.from_numpy(votes.answers)
     return float(ties_loss(differences, answers, torch.ones(len(votes), dtype=torch.float64), k)[0])
 
 
-def _inputs(features: Features, votes: Votes, space: Space) -> np.ndarray:
+def _inputs(features: Features, votes: Ballots, space: Space) -> np.ndarray:
     left, right = (features.rows(side.tolist()) for side in (votes.left, votes.right))
     return space.apply(left) - space.apply(right)
 
 
-def _choose_penalty(features: Features, votes: Votes, settings: FitSettings) -> float:
+def _choose_penalty(features: Features, votes: Ballots, settings: FitSettings) -> float:
     """Take the penalty of the least held-out loss, the greater one of equals."""
     conditions = np.unique(votes.conditions)
     folds = min(settings.folds, len(conditions))

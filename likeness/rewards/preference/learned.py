@@ -9,9 +9,9 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from likeness.rewards.preference.ballots import Ballots, PreferenceError
 from likeness.rewards.preference.features import Features, Space
 from likeness.rewards.preference.fitting import FitSettings, Head, fit_head
-from likeness.rewards.preference.votes import PreferenceError, Votes
 from likeness.store.atomic import making_folder
 from likeness.store.weights import file_hash
 
@@ -113,7 +113,7 @@ class Learned:
         )
 
 
-def learn(features: Features, votes: Votes, settings: FitSettings) -> Learned:
+def learn(features: Features, votes: Ballots, settings: FitSettings) -> Learned:
     """Fit a head for each dimension.
 
     Raises:

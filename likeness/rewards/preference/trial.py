@@ -6,11 +6,11 @@ import numpy as np
 import torch
 
 from likeness.rewards.preference.agreement import Bin, calibration_error, calls, reliability
+from likeness.rewards.preference.ballots import Ballots
 from likeness.rewards.preference.features import Features
 from likeness.rewards.preference.fitting import mean_loss
 from likeness.rewards.preference.learned import Learned
 from likeness.rewards.preference.ties import log_chances
-from likeness.rewards.preference.votes import Votes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,7 +44,7 @@ class Trial:
         return calibration_error(self.bins)
 
 
-def put_to_trial(learned: Learned, features: Features, votes: Votes) -> list[Trial]:
+def put_to_trial(learned: Learned, features: Features, votes: Ballots) -> list[Trial]:
     """Judge each dimension that has votes which say something."""
     features.agree(learned.versions)
     trials = []

@@ -8,12 +8,12 @@ import pytest
 from voting import REWARDS, TASTE, scored, voted
 
 from likeness.rewards.base import Subject
+from likeness.rewards.preference.ballots import Ballots, PreferenceError, linked, split
 from likeness.rewards.preference.features import Features, Space
 from likeness.rewards.preference.fitting import FitSettings, solve
 from likeness.rewards.preference.learned import Learned, learn
 from likeness.rewards.preference.reward import PreferenceReward
 from likeness.rewards.preference.trial import put_to_trial
-from likeness.rewards.preference.votes import PreferenceError, Votes, linked, split
 from likeness.store.clip import Clip
 from likeness.store.progress import Progress, silent
 from likeness.store.records import Score
@@ -27,12 +27,12 @@ def scores() -> list[Score]:
 
 
 @pytest.fixture(scope="module")
-def votes(scores: list[Score]) -> Votes:
-    return Votes.of_table(voted(scores, 8, np.random.default_rng(1)))
+def votes(scores: list[Score]) -> Ballots:
+    return Ballots.of_table(voted(scores, 8, np.random.default_rng(1)))
 
 
 @pytest.fixture(scope="module")
-def learned(scores: list[Score], votes: Votes) -> Learned:
+def learned(scores: list[Score], votes: Ballots) -> Learned:
     return learn(Features.of_scores(scores), votes, SETTINGS)
 
 
@@ -46,7 +46,7 @@ def test_taste_is_recovered(learned: Learned) -> None:
 
 def test_position_is_told_from_worth(scores: list[Score]) -> None:
     table = voted(scores, 8, np.random.default_rng(2), position=1.5)
-    head = learn(Features.of_scores(scores), Votes.of_table(table), SETTINGS).heads["overall"]
+    head = learn(Features.of_scores(scores), Ballots.of_table(table), SETTINGS).heads["overall"]
     assert head.position == pytest.approx(1.5, abs=0.35)
     values = Features.of_scores(scores).values
     same = head.differences(values[:1], values[:1])
@@ -54,7 +54,7 @@ def test_position_is_told_from_worth(scores: list[Score]) -> None:
 
 
 def test_held_out_votes_are_called_better_than_the_commonest_answer(scores: list[Score]) -> None:
-    votes = Votes.of_table(voted(scores, 8, np.random.default_rng(3)))
+    votes = Ballots.of_table(voted(scores, 8, np.random.default_rng(3)))
     train, held = split(votes, 0.25, np.random.default_rng(0))
     assert not {*train.conditions} & {*held.conditions}
     assert len(train) + len(held) == len(votes)
@@ -69,7 +69,7 @@ def test_held_out_votes_are_called_better_than_the_commonest_answer(scores: list
 def test_shuffled_votes_teach_nothing(scores: list[Score]) -> None:
     table = voted(scores, 8, np.random.default_rng(4))
     table["winner"] = table["winner"].sample(frac=1, random_state=0).to_numpy()
-    train, held = split(Votes.of_table(table), 0.25, np.random.default_rng(0))
+    train, held = split(Ballots.of_table(table), 0.25, np.random.default_rng(0))
     features = Features.of_scores(scores)
     (trial,) = put_to_trial(learn(features, train, SETTINGS), features, held)
     assert trial.hits.mean() < trial.commonest + 0.08
@@ -82,7 +82,7 @@ def test_counts_and_shares_teach_as_the_votes_behind_them(scores: list[Score]) -
         + [("c2", "c3", w, "p") for w in ("right", "right", "left")],
         columns=["left", "right", "winner", "condition"],
     )
-    each = Votes.of_table(rows)
+    each = Ballots.of_table(rows)
     together = replace(
         each.only(np.isin(np.arange(7), [0, 4])),
         answers=np.array([[0.5, 0.25, 0.25], [1 / 3, 0, 2 / 3]]),
@@ -95,7 +95,7 @@ def test_counts_and_shares_teach_as_the_votes_behind_them(scores: list[Score]) -
     assert a[1] == pytest.approx(b[1], abs=1e-6)
 
 
-def test_both_bad_is_no_tie(scores: list[Score], votes: Votes, learned: Learned) -> None:
+def test_both_bad_is_no_tie(scores: list[Score], votes: Ballots, learned: Learned) -> None:
     bad = replace(votes, answers=np.concatenate([votes.answers[:-50], np.zeros((50, 3))]))
     features = Features.of_scores(scores)
     fewer = learn(features, bad, SETTINGS)
@@ -115,7 +115,7 @@ def test_missing_scores_are_average_and_noted() -> None:
 def test_clips_that_lack_scores_are_learned_from_all_the_same() -> None:
     rng = np.random.default_rng(5)
     scores = scored(120, rng, gaps=0.2)
-    learned = learn(Features.of_scores(scores), Votes.of_table(voted(scores, 8, rng)), SETTINGS)
+    learned = learn(Features.of_scores(scores), Ballots.of_table(voted(scores, 8, rng)), SETTINGS)
     assert len(learned.heads["overall"].weights) == 2 * len(REWARDS)
     assert learned.heads["overall"].weights[0] > 1
 
@@ -124,12 +124,12 @@ def test_each_dimension_has_its_own_head(scores: list[Score]) -> None:
     one, two = (voted(scores, 8, np.random.default_rng(seed)) for seed in (6, 7))
     two["winner"] = two["winner"].map({"left": "right", "right": "left", "tie": "tie"})
     table = pd.concat([one.assign(dimension="identity"), two.assign(dimension="lip_sync")])
-    learned = learn(Features.of_scores(scores), Votes.of_table(table), SETTINGS)
+    learned = learn(Features.of_scores(scores), Ballots.of_table(table), SETTINGS)
     assert list(learned.heads) == ["identity", "lip_sync"]
     assert learned.heads["identity"].weights[0] > 1 > -1 > learned.heads["lip_sync"].weights[0]
 
 
-def test_what_is_saved_is_what_is_loaded(learned: Learned, votes: Votes, tmp_path: Path) -> None:
+def test_what_is_saved_is_what_is_loaded(learned: Learned, votes: Ballots, tmp_path: Path) -> None:
     learned.save(tmp_path / "a")
     learned.save(tmp_path / "b")
     for name in ("preference.safetensors", "preference.json"):
@@ -201,7 +201,7 @@ def test_features_of_another_version_are_refused(learned: Learned) -> None:
 def test_bad_votes_are_named(change: dict[str, object], message: str) -> None:
     row = {"left": "a", "right": "b", "winner": "left", **change}
     with pytest.raises(PreferenceError, match=message):
-        Votes.of_table(pd.DataFrame([row]))
+        Ballots.of_table(pd.DataFrame([row]))
 
 
 def test_without_conditions_linked_clips_stay_together() -> None:
@@ -210,13 +210,13 @@ def test_without_conditions_linked_clips_stay_together() -> None:
 
 
 def test_too_few_conditions_are_refused(scores: list[Score]) -> None:
-    votes = Votes.of_table(pd.DataFrame([{"left": "c0", "right": "c1", "winner": "left"}]))
+    votes = Ballots.of_table(pd.DataFrame([{"left": "c0", "right": "c1", "winner": "left"}]))
     with pytest.raises(PreferenceError, match="1 conditions"):
         split(votes, 0.2, np.random.default_rng(0))
     with pytest.raises(PreferenceError, match=r"dimension overall: votes .* 1 conditions"):
         learn(Features.of_scores(scores), votes, SETTINGS)
 
 
-def test_clips_without_scores_are_named(votes: Votes, scores: list[Score]) -> None:
+def test_clips_without_scores_are_named(votes: Ballots, scores: list[Score]) -> None:
     with pytest.raises(PreferenceError, match="no scores of clip"):
         learn(Features.of_scores(scores[:30]), votes, SETTINGS)

@@ -21,8 +21,8 @@ from transformers.models.auto.modeling_auto import (
 )
 
 from likeness.rewards.base import Subject, scored
+from likeness.rewards.preference.ballots import PreferenceError
 from likeness.rewards.preference.vision.pairs import spread_frames
-from likeness.rewards.preference.votes import PreferenceError
 from likeness.store.progress import Progress, silent
 from likeness.store.records import Score
 from likeness.store.weights import file_hash

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from likeness.rewards.preference.votes import Votes
+from likeness.rewards.preference.ballots import Ballots
 from likeness.store.clip import Footage
 from likeness.store.media import decode
 from likeness.store.sheets import from_sheet
@@ -59,7 +59,7 @@ def pairs_of(table: "pd.DataFrame", sheet: Path) -> PairSet:
         PreferenceError: a vote can't be; the message names the row.
 
     """
-    votes = Votes.of_table(table)
+    votes = Ballots.of_table(table)
     given = set(table.columns)
     pairs = []
     left_out: dict[str, int] = {}

@@ -15,9 +15,9 @@ import torch
 from trl.trainer.reward_config import RewardConfig
 from trl.trainer.reward_trainer import RewardTrainer
 
+from likeness.rewards.preference.ballots import PreferenceError
 from likeness.rewards.preference.vision.judge import ASKED, Asked, load_model, model_inputs
 from likeness.rewards.preference.vision.pairs import ClipPair, pair_dataset
-from likeness.rewards.preference.votes import PreferenceError
 from likeness.store.atomic import making_folder
 from likeness.store.progress import Progress, silent
 from likeness.store.recipes import RecipeBook, recipe_table

@@ -8,6 +8,7 @@ import torch
 from tiny_qwen import save_tiny_qwen
 
 from likeness.rewards.base import Subject
+from likeness.rewards.preference.ballots import PreferenceError
 from likeness.rewards.preference.vision.judge import Asked, VisionPreferenceReward, load_model
 from likeness.rewards.preference.vision.pairs import pair_dataset, pairs_of, spread_frames
 from likeness.rewards.preference.vision.tuning import (
@@ -16,7 +17,6 @@ from likeness.rewards.preference.vision.tuning import (
     TuningConfig,
     tune,
 )
-from likeness.rewards.preference.votes import PreferenceError
 from likeness.store.clip import Clip
 from likeness.store.media import decode, encode
 

@@ -21,8 +21,8 @@ class PreferenceError(LikenessError):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Votes:
-    """People's answers to which of two clips is better, one row a vote.
+class Ballots:
+    """Votes to learn from: people's answers to which of two clips is better, one row a vote.
 
     Attributes:
         left: (N,) clip ids.
@@ -43,7 +43,7 @@ class Votes:
     conditions: np.ndarray
 
     @classmethod
-    def of_table(cls, table: "pd.DataFrame") -> "Votes":
+    def of_table(cls, table: "pd.DataFrame") -> "Ballots":
         """Read votes from a table with columns left, right, winner.
 
         Optional columns are weight, dimension and condition. Without conditions, clips that are
@@ -87,7 +87,7 @@ class Votes:
         """The clips voted on, sorted."""
         return sorted({*self.left.tolist(), *self.right.tolist()})
 
-    def only(self, wanted: np.ndarray) -> "Votes":
+    def only(self, wanted: np.ndarray) -> "Ballots":
         """Take the votes of an (N,) bool mask."""
         return replace(self, **{name: values[wanted] for name, values in vars(self).items()})
 
@@ -112,7 +112,7 @@ def linked(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return clips[first[group[a]]]
 
 
-def split(votes: Votes, share: float, rng: np.random.Generator) -> tuple[Votes, Votes]:
+def split(votes: Ballots, share: float, rng: np.random.Generator) -> tuple[Ballots, Ballots]:
     """Part votes into those to learn from and those held out, by whole conditions.
 
     Raises:

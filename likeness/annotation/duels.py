@@ -1,4 +1,4 @@
-"""Votes between systems as integer codes, read from a table."""
+"""Systems shown against each other, and which won: votes as integer codes, read from a table."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +14,13 @@ COLUMNS = ("left", "right", "winner")
 OUTCOMES = {"left": LEFT, "right": RIGHT, "tie": TIE, "both_bad": TIE}
 
 
-class VoteError(LikenessError):
+class DuelError(LikenessError):
     """Votes that can't be used."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Votes:
-    """N votes.
+class Duels:
+    """N votes, each between two systems.
 
     Attributes:
         systems: names; a code is an index of it.
@@ -53,7 +53,7 @@ class Votes:
         return counted.reshape(size, size, 3).astype(float)
 
 
-def read_votes(path: Path) -> Votes:
+def read_duels(path: Path) -> Duels:
     """Read votes from a CSV or Parquet table.
 
     Columns are left and right (names of systems), winner (left, right, tie or both_bad), and
@@ -61,30 +61,30 @@ def read_votes(path: Path) -> Votes:
 
     Raises:
         SheetError: the table is missing, broken or lacks a column.
-        VoteError: a field is empty or of no known value, or nobody votes.
+        DuelError: a field is empty or of no known value, or nobody votes.
 
     """
     import pandas as pd
 
     table: Any = read_sheet(path, columns=COLUMNS)
     if table.empty:
-        raise VoteError(f"{path}: there is no vote in it")
+        raise DuelError(f"{path}: there is no vote in it")
     for column in (*COLUMNS, *(c for c in ("rater", "item") if c in table)):
-        refuse_rows(path, table[column].isna(), f"has no {column}", error=VoteError)
+        refuse_rows(path, table[column].isna(), f"has no {column}", error=DuelError)
     outcome = table["winner"].map(OUTCOMES)
     known = ", ".join(OUTCOMES)
     unknown = f"has a winner that is none of {known}"
-    refuse_rows(path, outcome.isna(), unknown, table["winner"], error=VoteError)
+    refuse_rows(path, outcome.isna(), unknown, table["winner"], error=DuelError)
     codes, names = pd.factorize(
         pd.concat([table["left"], table["right"]]).astype(str).to_numpy(), sort=True
     )
     left, right = codes[: len(table)], codes[len(table) :]
     refuse_rows(
-        path, left == right, "compares a system with itself", table["left"], error=VoteError
+        path, left == right, "compares a system with itself", table["left"], error=DuelError
     )
     if len(names) < 2:
-        raise VoteError(f"{path}: a ranking needs two systems, there is only {names[0]}")
-    return Votes(
+        raise DuelError(f"{path}: a ranking needs two systems, there is only {names[0]}")
+    return Duels(
         systems=tuple(str(name) for name in names),
         left=left,
         right=right,

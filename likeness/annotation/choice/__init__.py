@@ -1,0 +1,1 @@
+"""Which pairs are asked of whom, in what order, and with what chance."""

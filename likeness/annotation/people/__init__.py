@@ -1,0 +1,1 @@
+"""Who judges, how well, and what to do about it."""

@@ -1,0 +1,1 @@
+"""From votes to preference pairs with weights and soft labels."""

@@ -1,0 +1,71 @@
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from likeness.cli.annotating.options import WorkspaceFolder
+from likeness.cli.console import say
+from likeness.cli.options import DatabaseUrl
+
+if TYPE_CHECKING:
+    from likeness.annotation.advice.backend import Advice, Adviser
+    from likeness.store.workspace import Workspace
+
+
+def backend(
+    workspace: WorkspaceFolder,
+    *,
+    preference: Annotated[Path, typer.Option(help="Folder of a learned preference.")],
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0)] = 9090,
+    database: DatabaseUrl = None,
+) -> None:
+    """Show reviewers, in Label Studio, what the learned preference expects.
+
+    Add its address as a model to a reviewer's project. Annotators' projects get no prediction.
+    """
+    from likeness.annotation.advice.backend import server
+    from likeness.rewards.preference.learned import Learned
+    from likeness.store.workspace import Workspace
+
+    learned = Learned.load(preference)
+    with Workspace.open(workspace, database) as opened:
+        advise = adviser(opened, preference)
+        with server((host, port), advise, f"preference-{learned.hash[:12]}") as serving:
+            say(f"listening on http://{host}:{serving.server_address[1]}; end with Ctrl-C")
+            serving.serve_forever()
+
+
+def adviser(workspace: "Workspace", folder: Path) -> "Adviser":
+    """Make what predicts a view: for reviewers as they stand now, and for nobody else."""
+    from likeness.annotation.advice.backend import Advice
+    from likeness.cli.annotating.asking_next import log_odds, preferred
+    from likeness.rewards.preference.learned import Learned
+    from likeness.store.judgements import Assignment, Campaign, Comparison
+    from likeness.store.raters import raters
+
+    learned = Learned.load(folder)
+
+    def advise(key: str) -> Mapping[str, "Advice"]:
+        views = workspace.find(Assignment, id=key)
+        if not views:
+            return {}
+        (view,) = views
+        rater = raters(workspace).get(view.rater)
+        if rater is None or rater.role != "reviewer" or rater.standing == "suspended":
+            return {}
+        asked = workspace.get(Comparison, view.comparison)
+        first, second = asked.first, asked.second
+        left, right = (first, second) if view.left == "first" else (second, first)
+        found = {}
+        for dimension in workspace.get(Campaign, asked.campaign).dimensions:
+            if dimension not in learned.heads:
+                continue
+            leads = log_odds(workspace, learned, dimension, (left, right))
+            if {left, right} <= leads.keys():
+                (chance,) = preferred(learned, [leads[left] - leads[right]])
+                found[dimension] = Advice(left=chance)
+        return found
+
+    return advise
