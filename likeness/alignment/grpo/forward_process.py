@@ -14,6 +14,7 @@ from likeness.alignment.grpo.interface import (
     Collected,
     Draw,
     Learnt,
+    check_kl_is_measured,
     mean_of,
 )
 from likeness.alignment.grpo.judging import Asked
@@ -62,7 +63,8 @@ class NFT:
             )
 
     def check(self, config: RolloutConfig, steps: int) -> None:
-        """Refuse nothing: any number of steps will do."""
+        """Refuse a limit of the KL that is not measured; any number of steps will do."""
+        check_kl_is_measured("nft", self.kl, config)
 
     def collect(self, policy: SamplingPolicy, asked: Asked, draw: Draw) -> Collected:
         """Draw a group, noise it, and keep what the old policy and the base say of that."""

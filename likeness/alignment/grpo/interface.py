@@ -1,8 +1,8 @@
 """What an algorithm that learns from rewards has to do: collect samples of a group, and learn."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol
+from dataclasses import asdict, dataclass, replace
+from typing import Any, NamedTuple, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -125,12 +125,35 @@ class Algorithm(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a run does: how it draws and learns, and by which algorithm of ALGORITHMS."""
+
+    algorithm: Algorithm
+    config: RolloutConfig
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All settings by name, for the run's origin."""
+        name = type(self.algorithm).__name__.lower()
+        return {**asdict(self.config), name: asdict(cast(Any, self.algorithm))}
+
+
 def mean_of(values: Tensor, counts: Tensor) -> Tensor:
-    """Mean of (G,) over the samples that count."""
-    return values[counts].mean()
+    """Mean of (G,) over the samples that count; 0 where none does."""
+    return values[counts].sum() / counts.sum().clamp(min=1)
 
 
 def within(table: str, name: str, value: float, low: float, high: float) -> None:
     """Refuse a value outside of a closed range."""
     if not low <= value <= high:
         raise RolloutError(f"alignment.{table}.{name} must be {low:g}..{high:g}, got {value}")
+
+
+def check_kl_is_measured(table: str, kl: float, config: RolloutConfig) -> None:
+    """Refuse a limit of what is not measured."""
+    if config.kl_limit is not None and not kl:
+        raise RolloutError(
+            f"alignment.rollouts.kl_limit needs alignment.{table}.kl above 0: at 0 the KL is not "
+            "measured"
+        )

@@ -15,6 +15,7 @@ from likeness.alignment.grpo.interface import (
     Collected,
     Draw,
     Learnt,
+    check_kl_is_measured,
     mean_of,
     within,
 )
@@ -106,6 +107,7 @@ class GRPO:
 
     def check(self, config: RolloutConfig, steps: int) -> None:
         """Refuse a range that reaches the last step, which is never stochastic."""
+        check_kl_is_measured("grpo", self.kl, config)
         if self.sde_range > steps - 1:
             raise RolloutError(
                 f"alignment.grpo.sde_range must be at most {steps - 1}, got {self.sde_range}: the "

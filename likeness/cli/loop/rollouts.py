@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from likeness.alignment.grpo.guards import Tripwire
+from likeness.alignment.grpo.interface import Plan
 from likeness.alignment.grpo.judging import Asked, AskedSet, GroupKey, Judgement, check_names
-from likeness.alignment.grpo.loop import Hooks, Plan, train
+from likeness.alignment.grpo.loop import Hooks, train
 from likeness.alignment.masked_dpo import Outcome
 from likeness.alignment.recipe import Recipe
 from likeness.benchmark.suite import Suite

@@ -2,20 +2,24 @@
 
 import hashlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from likeness.alignment.grpo.forward_process import NFT
+from likeness.alignment.grpo.interface import Plan
 from likeness.alignment.grpo.judging import Asked, AskedSet, GroupKey, Judgement
-from likeness.alignment.grpo.loop import Plan
+from likeness.alignment.grpo.policy_gradient import GRPO
 from likeness.alignment.grpo.settings import RewardTerm, RolloutConfig
 from likeness.model.sampling.settings import SamplerSettings
 from likeness.model.sampling.solvers import Guidance, Time, Velocity, seeded_noise, shifted_times
 from likeness.model.sampling.stochastic import StochasticSampler, Trajectory, rollout
 from likeness.store.records import Run
+from likeness.store.runs import RunFolder
 
 SHAPE = (2, 2, 3, 3)  # C, T, h, w
 PRESET = SamplerSettings(
@@ -214,3 +218,27 @@ def run_record(name: str = "first") -> Run:
 
 def cells(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
     return itertools.product(*map(range, shape))
+
+
+QUICK = {
+    "grpo": GRPO(sde_steps=2, sde_range=4, clip=1e-2, kl=1e-2),
+    "nft": NFT(draws=2, old_decay=0.5),
+}
+
+
+def new_run(folder: Path) -> RunFolder:
+    return RunFolder.create(folder, run_record(folder.name))
+
+
+class Judge(Brightness):
+    """Brightness that some calls change."""
+
+    def __init__(
+        self, change: Callable[[int, Judgement], Judgement] = lambda call, judgement: judgement
+    ) -> None:
+        self.change = change
+        self.calls = 0
+
+    def __call__(self, key: GroupKey, latents: Tensor) -> Judgement:
+        self.calls += 1
+        return self.change(self.calls, super().__call__(key, latents))

@@ -1,66 +1,31 @@
-"""The loop: what it learns, what stops it, and that it goes on to the bit."""
+"""The loop: what it learns, tells, and asks of settings."""
 
 import math
-import random
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 from roller import (
+    QUICK,
     Brightness,
+    Judge,
     Roller,
     adapted,
     asked_of,
     config_of,
+    new_run,
     plan_of,
-    run_record,
 )
-from torch import Tensor
 
-from likeness.alignment.grpo.advantages import RewardError
 from likeness.alignment.grpo.algorithms import ALGORITHMS
+from likeness.alignment.grpo.drawing import collect, order
 from likeness.alignment.grpo.forward_process import NFT
-from likeness.alignment.grpo.guards import LimitError
 from likeness.alignment.grpo.judging import AskedError, AskedSet, GroupKey, Judgement
-from likeness.alignment.grpo.loop import Hooks, collect, order, train, update
+from likeness.alignment.grpo.learning import update
+from likeness.alignment.grpo.loop import train
 from likeness.alignment.grpo.policy_gradient import GRPO
 from likeness.alignment.grpo.settings import RewardTerm, RolloutError
-from likeness.store.runs import RunError, RunFolder
 
-QUICK = {
-    "grpo": GRPO(sde_steps=2, sde_range=4, clip=1e-2, kl=1e-2),
-    "nft": NFT(draws=2, old_decay=0.5),
-}
 both = pytest.mark.parametrize("algorithm", QUICK.values(), ids=QUICK)
-
-
-def new_run(folder: Path) -> RunFolder:
-    return RunFolder.create(folder, run_record(folder.name))
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name not in ("run.json", "status.json", "lock")
-    }
-
-
-class Killed(BaseException):
-    """Not an Exception: nothing on the way may tidy up after it."""
-
-
-class Judge(Brightness):
-    """Brightness that some calls change."""
-
-    def __init__(self, change=lambda call, judgement: judgement) -> None:
-        self.change = change
-        self.calls = 0
-
-    def __call__(self, key: GroupKey, latents: Tensor) -> Judgement:
-        self.calls += 1
-        return self.change(self.calls, super().__call__(key, latents))
 
 
 def test_the_registry_knows_the_algorithms():
@@ -107,82 +72,6 @@ def test_the_metrics_say_how_it_goes(tmp_path, algorithm):
     assert all(row["groups"] == 4 and row["grad_norm"] > 0 for row in rows)
 
 
-@pytest.fixture(scope="module", params=QUICK, ids=str)
-def uninterrupted(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("whole") / "run"
-    algorithm = QUICK[request.param]
-    train(Roller(), asked_of(), Brightness(), plan_of(algorithm), new_run(folder))
-    return algorithm, contents(folder)
-
-
-def test_killed_at_ten_random_points_and_resumed_equals_uninterrupted(tmp_path, uninterrupted):
-    """Wherever: while drawing, judging, learning or saving."""
-    algorithm, whole = uninterrupted
-    run, lot = new_run(tmp_path / "run"), random.Random(0)
-    for _ in range(10):
-        moment = lot.randrange(1, 16)
-
-        def kill(call: int, judgement: Judgement, moment: int = moment) -> Judgement:
-            if call == moment:
-                raise Killed
-            return judgement
-
-        try:
-            train(Roller(), asked_of(), Judge(kill), plan_of(algorithm), run)
-        except Killed:
-            assert run.status.step % 3 == 0
-    assert train(Roller(), asked_of(), Brightness(), plan_of(algorithm), run).finished
-    assert contents(run.path) == whole
-
-
-@pytest.mark.parametrize("place", range(3))
-def test_killed_while_learning_or_saving_and_resumed(tmp_path, monkeypatch, uninterrupted, place):
-    algorithm, whole = uninterrupted
-    run = new_run(tmp_path / "run")
-    target = [
-        "likeness.alignment.grpo.loop.clip_grad_norm_",
-        "likeness.alignment.grpo.loop.save_training",
-        "likeness.alignment.training_state.write_tensors",
-    ][place]
-    module, name = target.rsplit(".", 1)
-    plain = getattr(__import__(module, fromlist=[name]), name)
-    calls = []
-
-    def once(*arguments, **named):
-        calls.append(1)
-        if len(calls) == 4:
-            raise Killed
-        return plain(*arguments, **named)
-
-    for _ in range(2):
-        with monkeypatch.context() as patch:
-            patch.setattr(target, once)
-            try:
-                train(Roller(), asked_of(), Brightness(), plan_of(algorithm), run)
-            except Killed:
-                continue
-    assert train(Roller(), asked_of(), Brightness(), plan_of(algorithm), run).finished
-    assert contents(run.path) == whole
-
-
-@pytest.mark.parametrize("asked_in", ["drawing", "learnt"])
-def test_stopped_and_resumed_equals_uninterrupted(tmp_path, uninterrupted, asked_in):
-    algorithm, whole = uninterrupted
-    run = new_run(tmp_path / "run")
-
-    def ask(done: int, total: int, note: str) -> None:
-        if done == 4 and ("drawing" in note) == (asked_in == "drawing"):
-            run.request_stop()
-
-    hooks = Hooks(progress=ask)
-    outcome = train(Roller(), asked_of(), Brightness(), plan_of(algorithm), run, hooks)
-    assert (outcome.step, outcome.finished, run.status.state) == (4, False, "stopped")
-    train(Roller(), asked_of(), Brightness(), plan_of(algorithm), run)
-    found = contents(run.path)
-    assert found.pop("checkpoints/step_000004.safetensors")
-    assert found == whole
-
-
 def test_an_update_weighs_samples_alike_however_groups_divide_them():
     """Gradients added up group by group are those of all samples' mean."""
     algorithm, plan = QUICK["grpo"], plan_of(QUICK["grpo"], grad_clip=1e9)
@@ -210,7 +99,7 @@ def test_each_update_of_a_rollout_has_groups_of_its_own(tmp_path, monkeypatch):
         assert exact == (len(seen) % 2 == 1)
         return update(policy, groups, *others, exact=exact)
 
-    monkeypatch.setattr("likeness.alignment.grpo.loop.update", noted)
+    monkeypatch.setattr("likeness.alignment.grpo.learning.update", noted)
     plan = plan_of(QUICK["grpo"], rollouts=2, groups=4)
     train(Roller(), asked_of(4), Brightness(), plan, new_run(tmp_path / "run"))
     assert [len(keys) for keys in seen] == [2, 2, 2, 2]
@@ -247,116 +136,6 @@ def test_a_rollout_without_any_spread_changes_nothing(tmp_path):
     train(policy, asked_of(), Judge(flat), plan_of(QUICK["grpo"], rollouts=2), run)
     assert policy.up is not None and not policy.up.any()
     assert all(row["zero_std"] == 1 and "loss" not in row for row in run.metrics.read())
-
-
-def failing(tmp_path, judge=None, hooks=None, algorithm=QUICK["grpo"], policy=None, **changes):
-    run = new_run(tmp_path / "run")
-    plan = plan_of(algorithm, save_every=2, **changes)
-    try:
-        train(policy or Roller(), asked_of(), judge or Brightness(), plan, run, hooks)
-    finally:
-        kept = sorted(path.name for path in (run.path / "checkpoints").iterdir())
-        assert kept == [f"step_{s:06d}.safetensors" for s in range(2, run.status.step + 1, 2)]
-        failing.status = run.status
-
-
-def test_no_rewards_at_all_is_an_error(tmp_path):
-    def lost(call: int, judgement: Judgement) -> Judgement:
-        nan = {n: torch.full((4,), math.nan) for n in judgement.values}
-        return Judgement(values=nan, reasons=[{"bright": "too dark"}] * 4)
-
-    with pytest.raises(RewardError, match="16 samples: bright: too dark"):
-        failing(tmp_path, Judge(lost))
-    assert failing.status.state == "failed"
-
-
-def test_a_reward_above_its_limit_stops_the_run_and_keeps_the_last_checkpoint(tmp_path):
-    def rise(call: int, judgement: Judgement) -> Judgement:
-        return Judgement(values={n: v + (call > 12) for n, v in judgement.values.items()})
-
-    with pytest.raises(LimitError, match=r"rollout 4: the mean of bright is 1\.\d+, above"):
-        failing(tmp_path, Judge(rise), rewards={"bright": RewardTerm(stop_above=1.2)})
-    assert (failing.status.state, failing.status.step) == ("failed", 2)
-
-
-@both
-def test_a_kl_above_its_limit_stops_the_run(tmp_path, algorithm):
-    with pytest.raises(LimitError, match=r"the mean KL is .*, above alignment.rollouts.kl_limit"):
-        failing(tmp_path, algorithm=algorithm, kl_limit=1e-4, lr=0.1)
-
-
-def test_a_tripwire_stops_the_run_before_the_checkpoint(tmp_path):
-    hooks = Hooks(
-        evaluate=lambda step: {"held_out": step / 2},
-        tripwire=lambda step, measured: "look" if measured["held_out"] > 1 else None,
-    )
-    with pytest.raises(LimitError, match="rollout 4: look; the last checkpoint is the one before"):
-        failing(tmp_path, hooks=hooks)
-    assert failing.status.step == 2
-
-
-def test_a_policy_that_is_not_the_one_that_drew_is_refused(tmp_path):
-    class Forgetful(Roller):
-        def guided_velocity(self, *arguments, **named):
-            velocity = super().guided_velocity(*arguments, **named)
-            return lambda z, t: velocity(z, t) * (1 + 1e-3 * torch.is_grad_enabled())
-
-    with pytest.raises(RolloutError, match="rollout 1: before its first update the policy is"):
-        failing(tmp_path, policy=Forgetful())
-    failing.__dict__.clear()
-    assert train(
-        Forgetful(), asked_of(), Brightness(),
-        plan_of(QUICK["grpo"], replay_tolerance=1.0), new_run(tmp_path / "lenient"),
-    ).finished  # fmt: skip
-
-
-@both
-def test_a_run_that_diverges_says_so_and_keeps_its_checkpoint(tmp_path, algorithm):
-    policy = Roller()
-
-    def spoil(done: int, total: int, note: str) -> None:
-        if done == 3 and "drawing" not in note:
-            policy.trainable()["up"].data.fill_(math.nan)
-
-    with pytest.raises(RolloutError, match=r"hold NaN or infinity|not finite"):
-        failing(tmp_path, hooks=Hooks(progress=spoil), policy=policy, algorithm=algorithm)
-    assert failing.status.step == 2
-
-
-def test_a_gradient_that_is_not_finite_is_never_applied(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        "likeness.alignment.grpo.loop.clip_grad_norm_", lambda *_: torch.tensor(math.inf)
-    )
-    policy = Roller()
-    with pytest.raises(RolloutError, match="rollout 1: grad_norm is not finite on conditions"):
-        failing(tmp_path, policy=policy)
-    assert policy.up is not None and not policy.up.any()
-
-
-def test_an_unknown_reward_offers_the_nearest(tmp_path):
-    with pytest.raises(AskedError, match=r"rewards\.brihgt: no such reward; did you mean bright"):
-        failing(tmp_path, rewards={"brihgt": RewardTerm()})
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"lr": 0.02}, "with config.lr = 0.01, now 0.02"),
-        ({"rewards": {"calm": RewardTerm()}}, "with config.rewards = "),
-    ],
-)
-def test_a_run_does_not_go_on_as_another(tmp_path, changes, message):
-    run, plan = new_run(tmp_path / "run"), plan_of(QUICK["grpo"])
-    train(Roller(), asked_of(), Brightness(), plan, run)
-    other = replace(plan, config=replace(plan.config, **changes))
-    with pytest.raises(RunError, match=message):
-        train(Roller(), asked_of(), Brightness(), other, run)
-    with pytest.raises(RunError, match="with another dataset"):
-        train(Roller(), asked_of(2), Brightness(), plan, run)
-    judge = Brightness()
-    judge.hash = "c" * 64
-    with pytest.raises(RunError, match="with another rewards"):
-        train(Roller(), asked_of(), judge, plan, run)
 
 
 def test_no_conditions_and_the_same_one_twice_are_refused():
