@@ -43,7 +43,9 @@ def test_the_registry_knows_the_algorithms():
 )
 def test_the_reward_rises(tmp_path, algorithm):
     """The same conditions and noise before and after; what is learnt is brightness."""
-    policy, plan = Roller(), plan_of(algorithm, rollouts=60, groups=3, updates=1, lr=3e-2)
+    group = 12 if isinstance(algorithm, NFT) else 4  # at 4, 60 rollouts of NFT give 0.04
+    policy = Roller()
+    plan = plan_of(algorithm, rollouts=60, groups=3, group=group, updates=1, lr=3e-2)
 
     def brightness() -> float:
         found = collect(policy, asked_of(), Brightness(), plan, 10_000)
