@@ -118,7 +118,7 @@ def test_the_watch_rings_where_a_reward_rises_and_a_wire_trips(workspace):
     assert np.array_equal(first.values, second.values)  # a fresh adapter is the base
     assert watch.tripwire(1, measured) is None
     watch.history["quality"][1] = replace(second, values=first.values + 1)
-    watch.history["wire_faces"] = [replace(first, values=np.ones(4))] * 2
+    watch.history["wire_faces"] = [replace(row, values=np.ones(4)) for row in (first, second)]
     assert watch.tripwire(1, measured) is None
     watch.history["wire_faces"][1] = replace(second, values=np.zeros(4))
     said = watch.tripwire(1, measured)
