@@ -7,6 +7,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from likeness.model.sampling.settings import SamplerSettings
+from likeness.model.sampling.solvers import Velocity
+from likeness.model.sampling.stochastic import Trajectory
+
 
 class Conditioning(Protocol):
     """What a batch of generations is conditioned on: audio, reference, background, prompt."""
@@ -55,4 +59,45 @@ class Policy(Protocol):
 
     def load_lora(self, state: dict[str, Tensor], /) -> None:
         """Replace the adapter's weights, in place."""
+        ...
+
+
+class SamplingPolicy(Policy, Protocol):
+    """A policy that draws samples itself: what learning from rewards needs besides.
+
+    ``shared`` is everywhere what `encode_reference` gave for the same condition and weights.
+    """
+
+    @property
+    def sampler_settings(self) -> SamplerSettings:
+        """Steps, shift and guidance of the checkpoint."""
+        ...
+
+    def encode_reference(self, condition: Any, /) -> Any:
+        """Run the reference stream, for all samples, steps and branches of a condition."""
+        ...
+
+    def guided_velocity(
+        self, condition: Any, settings: SamplerSettings, /, *, each: int, shared: Any
+    ) -> Velocity:
+        """Give the guided velocity for `each` rows a condition, as a function of z and t."""
+        ...
+
+    def sample(
+        self, condition: Any, /, *, seeds: list[int], settings: SamplerSettings, shared: Any
+    ) -> Tensor:
+        """Draw latents (len(seeds), C, T, h, w) of one condition."""
+        ...
+
+    def rollout(
+        self,
+        condition: Any,
+        /,
+        *,
+        seeds: list[int],
+        settings: SamplerSettings,
+        step_seeds: list[int],
+        shared: Any,
+    ) -> Trajectory:
+        """Draw samples of one condition by a stochastic sampler and keep every step."""
         ...

@@ -7,6 +7,7 @@ saving: noise, timesteps and data order are functions of the seed and the step (
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from likeness.alignment.adapter import read_tensors, write_tensors
 from likeness.alignment.policy import Policy
 from likeness.store.runs import RunError, RunFolder
 
-ADAPTER, OPTIMIZER = "adapter/", "optimizer/"
+ADAPTER, OPTIMIZER, BESIDE = "adapter/", "optimizer/", "beside/"
 
 
 def stream(seed: int, *place: int) -> torch.Generator:
@@ -32,6 +33,7 @@ def save_training(
     optimizer: torch.optim.Optimizer,
     step: int,
     origin: Mapping[str, Any],
+    beside: Mapping[str, Tensor] = MappingProxyType({}),
 ) -> Path:
     """Write the adapter of this step, then the whole state; each atomically.
 
@@ -41,6 +43,7 @@ def save_training(
         optimizer: over `policy.trainable()`.
         step: steps done.
         origin: what must be the same where the run is resumed: config, dataset, base.
+        beside: further tensors of the algorithm, which `saved_beside` gives back.
 
     Returns:
         The adapter's file.
@@ -57,6 +60,7 @@ def save_training(
     tensors = {ADAPTER + name: tensor for name, tensor in adapter.items()}
     for index, moments in optimizer.state_dict()["state"].items():
         tensors |= {f"{OPTIMIZER}{index}/{name}": value for name, value in moments.items()}
+    tensors |= {BESIDE + name: tensor.contiguous() for name, tensor in beside.items()}
     write_tensors(_state_file(run), tensors, {"step": step, "origin": origin})
     run.mark("running", step=step)
     return path
@@ -113,6 +117,12 @@ def resume_training(run: RunFolder, policy: Policy, optimizer: torch.optim.Optim
     optimizer.load_state_dict({"state": state, "param_groups": groups})
     run.metrics.cut_after(header["step"])
     return header["step"]
+
+
+def saved_beside(run: RunFolder) -> dict[str, Tensor]:
+    """Read what the last save kept beside adapter and optimizer; nothing for a new run."""
+    path = _state_file(run)
+    return _under(read_tensors(path)[1], BESIDE) if path.exists() else {}
 
 
 def adapter_file(run: RunFolder, step: int) -> Path:

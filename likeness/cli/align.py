@@ -27,7 +27,10 @@ def align(
     ] = "testbed",
     database: DatabaseUrl = None,
 ) -> None:
-    """Align a checkpoint on a workspace's preference pairs with masked DPO."""
+    """Align a checkpoint on a workspace's preference pairs, or on rewards of what it draws.
+
+    The recipe says by which algorithm: masked DPO, GRPO or DiffusionNFT.
+    """
     import numpy as np
 
     from likeness.alignment.mining import shuffle_pairs
@@ -41,6 +44,16 @@ def align(
 
     chosen = RECIPES.load(recipe, settings or [])
     with Workspace.open(workspace, database) as opened, opened.lock(f"run-{name}"):
+        if chosen.algorithm != "masked_dpo":
+            from likeness.cli.loop.rollouts import align_on_rewards
+
+            generator, judges = Generator.load(checkpoint), RewardSet.load(rewards)
+            base = base_checkpoint(opened, generator, checkpoint).id
+            studio = Studio(opened, generator, base, judges.faces)
+            with bars(chosen.algorithm) as progress:
+                outcome = align_on_rewards(studio, judges, chosen, name, progress)
+            say(f"{name}: rollout {outcome.step}; adapter {outcome.adapter}")
+            return
         pairs = opened.pairs(source=f"mined by {chosen.mining.reward}")
         if shuffle:
             pairs = shuffle_pairs(pairs, np.random.default_rng(chosen.masked_dpo.seed))

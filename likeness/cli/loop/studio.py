@@ -171,7 +171,7 @@ class Studio:
         frames = self.generator.decode(latents)
         samples = []
         for order, video, latent in zip(orders, frames, latents, strict=True):
-            name = self.workspace.put_clip(self._clip(order.condition, video))
+            name = self.workspace.put_clip(self.clip(order.condition, video))
             sample = Sample(
                 clip=name,
                 condition=order.condition.id,
@@ -184,7 +184,8 @@ class Studio:
             samples.append(sample)
         return samples
 
-    def _clip(self, condition: Condition, video: Any) -> Clip:
+    def clip(self, condition: Condition, video: Any) -> Clip:
+        """Put a condition's speech under generated frames (T, H, W, 3) uint8."""
         driving = self.workspace.get_clip(condition.driving)
         person = self.workspace.get(ClipEntry, condition.references[0])
         scene = self.workspace.get(ClipEntry, condition.driving).scene
