@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 RUN = "run"
 
-RecipeName = Annotated[str, typer.Argument(help="A recipe's name or TOML file.", metavar="RECIPE")]
+RecipeName = Annotated[str, typer.Argument(help="A recipe's name or TOML file.")]
 Settings = Annotated[
     list[str] | None,
     typer.Argument(help="Such as masked_dpo.beta=1000.", metavar="KEY=VALUE..."),
@@ -35,7 +35,7 @@ class Align(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the verb that needs no word before a recipe."""
-        if args and args[0] not in {*self.commands, "--help"}:
+        if not args or args[0] not in {*self.commands, "--help", "-h"}:
             args = [RUN, *args]
         return super().parse_args(ctx, args)
 

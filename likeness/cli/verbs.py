@@ -76,7 +76,7 @@ VERBS: dict[str, Verb] = {
         ),
         Verb(
             name="align",
-            target="align:align",
+            target="align:app",
             help="Align a checkpoint on preferences: masked DPO and others.",
         ),
         Verb(
