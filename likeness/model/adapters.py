@@ -1,5 +1,6 @@
 """A low-rank adapter on a generator's transformer, by peft."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -90,7 +91,9 @@ class Adapted:
         if not configs:
             self._kept = deepcopy(self.transformer).requires_grad_(False)
             return
-        with torch.random.fork_rng(devices=[]):  # its weights are drawn, and replaced at once
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Already found a `peft_config`")
+            # Its weights are drawn, and replaced at once.
             self.transformer.add_adapter(deepcopy(configs[LEARNING]), adapter_name=KEPT)
         self.transformer.set_adapter(LEARNING)
         self.load_reference(self.lora_state())

@@ -10,6 +10,14 @@ from likeness.store.records import Run
 from likeness.store.runs import RunFolder
 
 
+@pytest.fixture(autouse=True)
+def interruptible():
+    """Take interruptions as a terminal's: what runs in the background ignores them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def test_the_first_asks_and_the_second_interrupts(tmp_path):
     record = Run(id="a", kind="x", recipe={}, seeds=(0,), commit="c", dataset_hash="d")
     run = RunFolder.create(tmp_path / "run", record)
