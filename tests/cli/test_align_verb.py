@@ -122,7 +122,7 @@ def test_the_doctor_looks_before_anybody_pays(workspace, capsys):
 def test_help_shows_how_to_align_and_the_doctor(capsys):
     assert run(["align", "--help"]) == 0
     told = capsys.readouterr().out
-    assert "Usage: likeness align [OPTIONS] RECIPE" in told
+    assert "Usage: likeness align [OPTIONS] {recipe}" in told
     assert "--name" in told
     assert re.search(r"^  doctor ", told, re.MULTILINE)
 
