@@ -52,8 +52,7 @@ def pairs(latents: Tensor, cond: Conditioning) -> Batch:
     mask = torch.zeros(half, 1, *latents.shape[2:])
     mask[..., 2:6, 2:6] = 1
     names = tuple(str(i) for i in range(half))
-    shared = Conditioning.stack([cond[:half], cond[:half]])
-    return Batch(names, latents[:half], latents[half:], shared, mask, torch.ones(half))
+    return Batch(names, latents[:half], latents[half:], cond[:half], mask, torch.ones(half))
 
 
 def main() -> None:

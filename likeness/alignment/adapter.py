@@ -1,4 +1,4 @@
-"""The outcome of an alignment: an adapter in one safetensors file that knows its base."""
+"""The outcome of an alignment: an adapter, or all weights, in a file that knows its base."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ class AdapterError(LikenessError):
 
 
 def load_adapter(policy: Policy, path: Path) -> int:
-    """Put a trained adapter on its base.
+    """Put a trained adapter on its base, or the weights of a run that trained them all.
 
     Args:
         policy: the base the adapter was trained on, without an adapter.
@@ -37,7 +37,10 @@ def load_adapter(policy: Policy, path: Path) -> int:
             f"{path} was trained on base {header['base'][:12]}, this one is "
             f"{policy.hash[:12]}; load the checkpoint that its run started from"
         )
-    policy.add_lora(rank=header["rank"], alpha=header["alpha"], seed=0)
+    if header["rank"]:
+        policy.add_lora(rank=header["rank"], alpha=header["alpha"], seed=0)
+    else:
+        policy.unfreeze()
     policy.load_lora(tensors)
     return header["step"]
 

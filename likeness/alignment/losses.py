@@ -8,7 +8,8 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional
+
+from likeness.alignment.dpo.link import Beta, Link, Verdict
 
 Reduction = Literal["masked_mean", "full_mean"]
 
@@ -75,24 +76,35 @@ def flow_matching_loss(prediction: Tensor, target: Tensor, weight: Tensor | None
     return error.mean() if weight is None else (weight * error).mean()
 
 
-def dpo_loss(
-    errors: PairErrors,
-    beta: float,
-    *,
-    weight: Tensor | None = None,
-    winner_penalty: float = 0.0,
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """L_DPO of TAVR eq. 7: -mean log sigmoid(z), z = -beta/2 (Delta^w - Delta^l).
+def preference(errors: PairErrors, beta: Beta, winner_penalty: float = 0.0) -> Tensor:
+    """Z of TAVR eq. 7 (B,): -beta/2 (Delta^w - Delta^l), above 0 where the winner is preferred.
 
     `winner_penalty` is lambda of DPO-Positive (Pal et al. 2024, eq. 3): z loses
     beta/2 * lambda * max(0, Delta^w), so that a pair can't be told apart by harming the loser
     more than the winner. 0 is the paper's loss.
+    """
+    rise = errors.winner_rise
+    return -beta / 2 * (rise - errors.loser_rise + winner_penalty * rise.clamp(min=0))
+
+
+def dpo_loss(
+    errors: PairErrors,
+    beta: Beta,
+    *,
+    weight: Tensor | None = None,
+    winner_penalty: float = 0.0,
+    link: Link | None = None,
+    verdict: Verdict | None = None,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """L_DPO of TAVR eq. 7, -mean log sigmoid(z), or what another link makes of z.
 
     Args:
         errors: the four errors (B,) of each pair.
-        beta: strength of the preference, > 0, for errors that are means.
+        beta: strength of the preference, > 0, for errors that are means; a number or (B,).
         weight: (B,) weight of each pair; 1 by default.
-        winner_penalty: >= 0.
+        winner_penalty: >= 0, see `preference`.
+        link: how z becomes a loss; the sigmoid by default.
+        verdict: what was said of each pair; that the winner is better by default.
 
     Returns:
         The loss, and detached scalars: `z`, `push` (sigmoid(-z), the share of the gradient that
@@ -100,15 +112,14 @@ def dpo_loss(
         rises above 0 while the loss falls is the usual failure.
 
     """
-    winner_rise, loser_rise = errors.winner_rise, errors.loser_rise
-    z = -beta / 2 * (winner_rise - loser_rise + winner_penalty * winner_rise.clamp(min=0))
-    loss = -functional.logsigmoid(z)
+    z = preference(errors, beta, winner_penalty)
+    loss = (link or Link())(z, beta, verdict)
     metrics = {
         "z": z.detach().mean(),
         "push": torch.sigmoid(-z.detach()).mean(),
         "accuracy": (z.detach() > 0).to(z.dtype).mean(),
-        "winner_rise": winner_rise.detach().mean(),
-        "loser_rise": loser_rise.detach().mean(),
+        "winner_rise": errors.winner_rise.detach().mean(),
+        "loser_rise": errors.loser_rise.detach().mean(),
     }
     return (loss if weight is None else weight * loss).mean(), metrics
 

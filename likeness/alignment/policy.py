@@ -25,8 +25,16 @@ class Conditioning(Protocol):
         ...
 
 
+class Shared(Protocol):
+    """What a policy's reference stream leaves for all who share its conditions."""
+
+    def repeat(self, seen: list[bool], /) -> Any:
+        """Repeat along the batch, once for each of `seen`; those of False go without."""
+        ...
+
+
 class Policy(Protocol):
-    """A generator with a frozen base and a trainable adapter (LoRA) on it.
+    """A generator with weights that learn, an adapter (LoRA) as a rule, and a frozen reference.
 
     `velocity` must be a function of its arguments and the weights alone: no dropout, no hidden
     random state. A resumed run repeats an uninterrupted one only then.
@@ -37,28 +45,59 @@ class Policy(Protocol):
         """Hash of all weights; before `add_lora`, of the base."""
         ...
 
-    def velocity(self, z_t: Tensor, t: Tensor, condition: Any, /) -> Tensor:
-        """Velocity (B, C, T, h, w) at z_t of the same shape and t (B,), differentiable."""
+    def velocity(self, z_t: Tensor, t: Tensor, condition: Any, /, *, shared: Any = None) -> Tensor:
+        """Velocity (B, C, T, h, w) at z_t of the same shape and t (B,), differentiable.
+
+        `shared` is what `encode_reference` gave for the same conditions and weights.
+        """
+        ...
+
+    def encode_reference(self, condition: Any, /) -> Shared:
+        """Run the reference stream of conditions, differentiable."""
         ...
 
     def add_lora(self, *, rank: int, alpha: float, seed: int) -> None:
         """Put a fresh adapter on the base that changes nothing yet; the same seed, the same one."""
         ...
 
+    def unfreeze(self) -> None:
+        """Let all weights learn."""
+        ...
+
     def adapters_off(self) -> AbstractContextManager[Any]:
         """Within it, `velocity` is that of the base."""
         ...
 
+    def keep_reference(self) -> None:
+        """Let a frozen copy of what learns, as it is now, be the reference."""
+        ...
+
+    def as_reference(self) -> AbstractContextManager[Any]:
+        """Within it, `velocity` is that of the reference: what was kept, or the base."""
+        ...
+
+    def sync_reference(self, mix: float) -> None:
+        """Move what was kept by a share of the way to what learns; 1 copies it."""
+        ...
+
+    def reference_state(self) -> dict[str, Tensor]:
+        """Copy the weights that were kept, by the names of `lora_state`."""
+        ...
+
+    def load_reference(self, state: dict[str, Tensor], /) -> None:
+        """Replace the weights that were kept, in place."""
+        ...
+
     def trainable(self) -> Mapping[str, torch.nn.Parameter]:
-        """Give the adapter's parameters by name, always in the same order."""
+        """Give the parameters that learn by name, always in the same order."""
         ...
 
     def lora_state(self) -> dict[str, Tensor]:
-        """Copy the adapter's weights, by name."""
+        """Copy the weights that learn, by name: the adapter's, or all after `unfreeze`."""
         ...
 
     def load_lora(self, state: dict[str, Tensor], /) -> None:
-        """Replace the adapter's weights, in place."""
+        """Replace the weights that learn, in place."""
         ...
 
 

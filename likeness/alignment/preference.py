@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from likeness.alignment.dpo.link import Ties, Verdict
 from likeness.alignment.masks import MaskConfig, grow, to_latent
 from likeness.store.errors import LikenessError
 from likeness.store.records import Pair
@@ -33,6 +34,8 @@ class PreferencePair:
         condition: the condition that both share, as a batch of one.
         mask: (T or 1, h, w) bool: where the preference is about.
         weight: of the pair in the loss, > 0.
+        chance: that the winner is the better one, 0..1: 1 where nobody doubts it.
+        tie: neither is better.
 
     Raises:
         PreferenceError: shapes differ, a latent is not finite, or the mask is empty.
@@ -45,6 +48,8 @@ class PreferencePair:
     condition: Any
     mask: Tensor
     weight: float = 1.0
+    chance: float = 1.0
+    tie: bool = False
 
     def __post_init__(self) -> None:
         for side, latents in (("winner", self.winner), ("loser", self.loser)):
@@ -73,17 +78,33 @@ class PreferencePair:
             raise PreferenceError(f"pair {self.id}: the mask is empty; drop the pair")
         if not self.weight > 0:
             raise PreferenceError(f"pair {self.id}: weight must be positive, got {self.weight}")
+        if not 0 <= self.chance <= 1:
+            raise PreferenceError(
+                f"pair {self.id}: the chance that the winner is better must lie in 0..1, got "
+                f"{self.chance}"
+            )
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of everything but the condition's tensors, for which the id stands."""
+        digest = hashlib.sha256()
+        said = "" if (self.chance, self.tie) == (1.0, False) else f" {self.chance!r} {self.tie}"
+        digest.update(f"{self.id} {tuple(self.winner.shape)} {self.weight!r}{said}".encode())
+        for tensor in (self.winner.float(), self.loser.float(), self.mask.bool()):
+            digest.update(tensor.contiguous().cpu().numpy().data)
+        return digest.hexdigest()
 
 
 class Batch(NamedTuple):
-    """Pairs side by side; `condition` holds the winners' conditions, then the same again."""
+    """Pairs side by side; winner and loser share their condition."""
 
     ids: tuple[str, ...]
     winner: Tensor  # (B, C, T, h, w)
     loser: Tensor  # (B, C, T, h, w)
-    condition: Any  # batch of 2B
+    condition: Any  # batch of B
     mask: Tensor  # (B, 1, T, h, w) float32
     weight: Tensor  # (B,)
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -126,12 +147,7 @@ class PreferenceSet:
     @property
     def hash(self) -> str:
         """SHA-256 of everything but the conditions' tensors, for which the ids stand."""
-        digest = hashlib.sha256()
-        for pair in self.pairs:
-            digest.update(f"{pair.id} {tuple(pair.winner.shape)} {pair.weight!r}".encode())
-            for tensor in (pair.winner.float(), pair.loser.float(), pair.mask.bool()):
-                digest.update(tensor.contiguous().cpu().numpy().data)
-        return digest.hexdigest()
+        return hashlib.sha256("".join(pair.hash for pair in self.pairs).encode()).hexdigest()
 
     def batch(self, indices: Sequence[int], device: torch.device) -> Batch:
         """Put the pairs at `indices` side by side on a device."""
@@ -143,9 +159,13 @@ class PreferenceSet:
             ids=tuple(pair.id for pair in pairs),
             winner=torch.stack([pair.winner for pair in pairs]).float().to(device),
             loser=torch.stack([pair.loser for pair in pairs]).float().to(device),
-            condition=type(conditions[0]).stack(conditions + conditions).to(device),
+            condition=type(conditions[0]).stack(conditions).to(device),
             mask=mask[:, None].float().to(device),
             weight=torch.tensor([pair.weight for pair in pairs], device=device),
+            verdict=Verdict(
+                chance=torch.tensor([pair.chance for pair in pairs], device=device),
+                tie=torch.tensor([pair.tie for pair in pairs], device=device),
+            ),
         )
 
 
@@ -155,15 +175,19 @@ def preference_set(
     conditions: Mapping[str, Any],
     masks: Mapping[str, np.ndarray],
     config: MaskConfig,
+    ties: Ties = "left_out",
 ) -> PreferenceSet:
     """Join mined pairs with their latents, conditions and masks.
 
     Args:
-        pairs: as mined; one whose mask is empty or weight 0 is dropped and counted.
+        pairs: as mined or voted; one whose mask is empty or weight 0 is dropped and counted. Its
+            `scores` may hold `chance`, the probability that the winner is the better one, and
+            `tie`, true where people found them equal.
         latents: (C, T, h, w) by sample id.
         conditions: the model's conditioning, a batch of one, by condition id.
         masks: (H, W) or (1 + 4n, H, W) bool pixels by pair id.
         config: how masks are brought to latent size.
+        ties: "left_out" drops ties and counts them.
 
     Raises:
         PreferenceError: something is missing or does not fit; the message names the pair.
@@ -174,6 +198,10 @@ def preference_set(
     for pair in pairs:
         if pair.weight == 0:
             dropped["a weight of 0"] += 1
+            continue
+        tie = pair.scores.get("tie") is True
+        if tie and ties == "left_out":
+            dropped["a tie"] += 1
             continue
         mask = grow(to_latent(_find(masks, pair.id, pair, "mask")), config)
         if not mask.any():
@@ -187,6 +215,8 @@ def preference_set(
                 condition=_find(conditions, pair.condition, pair, "condition"),
                 mask=torch.from_numpy(mask),
                 weight=pair.weight,
+                chance=float(pair.scores.get("chance", 1.0)),
+                tie=tie,
             )
         )
     return PreferenceSet(pairs=tuple(kept), dropped=dict(dropped))

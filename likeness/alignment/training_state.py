@@ -18,7 +18,7 @@ from likeness.alignment.adapter import read_tensors, write_tensors
 from likeness.alignment.policy import Policy
 from likeness.store.runs import RunError, RunFolder
 
-ADAPTER, OPTIMIZER, BESIDE = "adapter/", "optimizer/", "beside/"
+ADAPTER, OPTIMIZER, REFERENCE, BESIDE = "adapter/", "optimizer/", "reference/", "beside/"
 
 
 def stream(seed: int, *place: int) -> torch.Generator:
@@ -56,11 +56,16 @@ def save_training(
     path = adapter_file(run, step)
     config = origin["config"]
     shape = {"rank": config["lora_rank"], "alpha": config["lora_alpha"]}
+    if config.get("learns") == "full":
+        shape = {"rank": 0, "alpha": 0.0}
     write_tensors(path, adapter, {"step": step, "base": origin["base"], **shape})
     tensors = {ADAPTER + name: tensor for name, tensor in adapter.items()}
     for index, moments in optimizer.state_dict()["state"].items():
         tensors |= {f"{OPTIMIZER}{index}/{name}": value for name, value in moments.items()}
     tensors |= {BESIDE + name: tensor.contiguous() for name, tensor in beside.items()}
+    if config.get("sync", "never") != "never":
+        kept = policy.reference_state().items()
+        tensors |= {REFERENCE + name: tensor.contiguous() for name, tensor in kept}
     write_tensors(_state_file(run), tensors, {"step": step, "origin": origin})
     run.mark("running", step=step)
     return path
@@ -78,7 +83,7 @@ def check_origin(run: RunFolder, origin: Mapping[str, Any]) -> None:
         return
     before = read_tensors(_state_file(run))[0]["origin"]
     for what, now in json.loads(json.dumps(origin)).items():
-        then = before[what]
+        then = before.get(what, "")
         if isinstance(now, dict):
             for key, value in now.items():
                 if then.get(key) != value:
@@ -109,6 +114,8 @@ def resume_training(run: RunFolder, policy: Policy, optimizer: torch.optim.Optim
         return 0
     header, tensors = read_tensors(path)
     policy.load_lora(_under(tensors, ADAPTER))
+    if reference := _under(tensors, REFERENCE):
+        policy.load_reference(reference)
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in _under(tensors, OPTIMIZER).items():
         index, moment = name.split("/")

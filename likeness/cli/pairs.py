@@ -15,7 +15,7 @@ def pairs(
     workspace: WorkspacePath,
     recipe: Annotated[
         str, typer.Option(help="A recipe's name or file; its [mining] table is used.")
-    ] = "paper",
+    ] = "tavr_masked_dpo",
     out: Annotated[
         Path | None, typer.Option(help="Write the pairs as CSV, Parquet or a Dataset's folder.")
     ] = None,

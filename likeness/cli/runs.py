@@ -1,3 +1,5 @@
+import shlex
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from likeness.store.records import Checkpoint
     from likeness.store.runs import RunFolder
 
-app = family(help="List, show and stop the runs of a workspace.")
+app = family(help="List, watch, stop, resume and compare runs.")
 
 RunName = Annotated[str, typer.Argument(help="Name of the run.", metavar="RUN")]
 
@@ -71,18 +73,138 @@ def show(
 
 
 @app.command()
-def stop(run: RunName, workspace: WorkspacePath, database: DatabaseUrl = None) -> None:
-    """Ask a run to save and stop after its present step; the command that started it resumes it."""
+def stop(
+    run: RunName,
+    workspace: WorkspacePath,
+    wait: Annotated[
+        float, typer.Option(help="Seconds to wait before it is killed; 0 asks and goes.", min=0)
+    ] = 30.0,
+    database: DatabaseUrl = None,
+) -> None:
+    """Ask a run to save and stop after its present step; `runs resume` goes on with it."""
+    from likeness.cli.loop.stopping import await_end
     from likeness.store import LikenessError
     from likeness.store.workspace import Workspace
 
     with Workspace.open(workspace, database) as opened:
         folder = _folder(opened.path, run)
     state = folder.status.state
-    if state != "running":
+    if state not in ("running", "stopping"):
         raise LikenessError(f"run {run} is {state}, not running: there is nothing to stop")
     folder.request_stop()
     say(f"asked {run} to stop after its present step")
+    if wait:
+        say(f"{run}: {await_end(folder, wait)}")
+
+
+@app.command()
+def watch(
+    run: RunName,
+    workspace: WorkspacePath,
+    every: Annotated[float, typer.Option(help="Seconds between two looks.", min=0.05)] = 1.0,
+    lines: Annotated[int, typer.Option(help="Of the past to begin with.", min=0)] = 10,
+    database: DatabaseUrl = None,
+) -> None:
+    """Print a run's metrics line by line as they come, until it ends; Ctrl-C leaves it alone."""
+    from likeness.store.workspace import Workspace
+
+    with Workspace.open(workspace, database) as opened:
+        folder = _folder(opened.path, run)
+    told = max(len(folder.metrics.read()) - lines, 0)
+    state = ""
+    while True:
+        status = folder.status  # before the metrics: the last rows come before the last state
+        rows = folder.metrics.read()
+        # A run that was resumed has cut its metrics back.
+        for row in rows[min(told, len(rows)) :]:
+            say(_row(row))
+        told = len(rows)
+        if status.state != state:
+            state = status.state
+            say(f"{run}: {state}" + (f": {status.message}" if status.message else ""))
+        if state not in ("queued", "running", "stopping"):
+            return
+        time.sleep(every)
+
+
+@app.command()
+def resume(run: RunName, workspace: WorkspacePath, database: DatabaseUrl = None) -> None:
+    """Go on with a run that was stopped, failed or lost, by the words that started it."""
+    from likeness.cli import run as command
+    from likeness.store import LikenessError
+    from likeness.store.workspace import Workspace
+
+    with Workspace.open(workspace, database) as opened:
+        folder = _folder(opened.path, run)
+    state = folder.status.state
+    if state in ("running", "stopping", "finished"):
+        raise LikenessError(f"run {run} is {state}: there is nothing to resume")
+    words = folder.command
+    say(f"likeness {shlex.join(words)}")
+    if code := command(words):
+        raise typer.Exit(code)
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[str], typer.Argument(help="Names of runs.", metavar="RUN...")],
+    workspace: WorkspacePath,
+    database: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Set runs side by side: where their recipes differ, and what each measured last."""
+    from likeness.store.workspace import Workspace
+
+    with Workspace.open(workspace, database) as opened:
+        folders = [_folder(opened.path, run) for run in runs]
+    recipes = [_flat(folder.record.recipe) for folder in folders]
+    last = [_last(folder.metrics.read()) for folder in folders]
+    facts = [{"state": f.status.state, "kind": f.record.kind} for f in folders]
+    tables = {
+        "run": _rows(facts),
+        "recipe": {k: v for k, v in _rows(recipes).items() if any(x != v[0] for x in v)},
+        "metrics": _rows(last),
+    }
+    if as_json:
+        print_json({"runs": runs, **tables})
+        return
+    _print_columns(["", *runs], [])
+    for name, table in tables.items():
+        _print_columns([name], [[k, *map(_cell, v)] for k, v in table.items()])
+
+
+def _flat(table: dict[str, Any], above: str = "") -> dict[str, Any]:
+    """Name the values of tables within tables by their path."""
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        flat |= _flat(value, f"{above}{key}.") if isinstance(value, dict) else {above + key: value}
+    return flat
+
+
+def _last(rows: list[dict[str, float]]) -> dict[str, Any]:
+    """Take the last value of each metric; evaluations have rows of their own."""
+    return {name: value for row in rows for name, value in row.items()}
+
+
+def _rows(columns: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    names = dict.fromkeys(name for column in columns for name in column)
+    return {name: [column.get(name) for column in columns] for name in names}
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _print_columns(head: list[str], rows: list[list[str]]) -> None:
+    for row in [head, *rows]:
+        say("  ".join(f"{cell:{32 if i == 0 else 16}}" for i, cell in enumerate(row)).rstrip())
+
+
+def _row(row: dict[str, float]) -> str:
+    rest = "  ".join(f"{k} {v:.5g}" for k, v in row.items() if k != "step")
+    return f"step {row['step']:>6.0f}  {rest}"
 
 
 def _folders(workspace: Path, database: str | None) -> "list[RunFolder]":

@@ -76,8 +76,8 @@ VERBS: dict[str, Verb] = {
         ),
         Verb(
             name="align",
-            target="align:align",
-            help="Align a checkpoint on preference pairs with masked DPO.",
+            target="align:app",
+            help="Align a checkpoint on preferences: masked DPO and others.",
         ),
         Verb(
             name="benchmark",
@@ -102,7 +102,7 @@ VERBS: dict[str, Verb] = {
         Verb(
             name="runs",
             target="runs:app",
-            help="List, show and stop the runs of a workspace.",
+            help="List, watch, stop, resume and compare runs.",
         ),
         Verb(
             name="testbed",

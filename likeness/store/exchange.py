@@ -100,9 +100,9 @@ def _read(path: Path) -> "pd.DataFrame":
         return read_sheet(path, columns=(*COLUMNS, *KEPT))
     if not (path / "dataset_info.json").is_file():
         raise SheetError(f"{path}: neither a CSV or Parquet table nor a folder of a Dataset")
-    from datasets import load_from_disk
+    from datasets import Dataset
 
-    table: Any = load_from_disk(str(path)).to_pandas()
+    table: Any = Dataset.load_from_disk(str(path)).to_pandas()
     if absent := _absent(table.columns):
         raise SheetError(f"{path}: lacks column {', '.join(absent)}")
     return table

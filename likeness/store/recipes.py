@@ -70,7 +70,7 @@ class RecipeBook(Generic[Config]):
                 raise RecipeError(f"recipe {path} can't be read: {error.strerror}") from error
         if str(source) not in self.names():
             raise RecipeError(
-                f"no recipe {source}{_nearest(str(source), self.names())}; "
+                f"no recipe {source}{nearest(str(source), self.names())}; "
                 "give a packaged name or the path of a .toml file"
             )
         return (resources.files(self.package) / self.folder / f"{source}.toml").read_text()
@@ -86,7 +86,7 @@ def build(config: type[Config], table: Mapping[str, Any], path: str) -> Config:
     hints = get_type_hints(config)
     for key in table:
         if key not in hints:
-            raise RecipeError(f"unknown key {path}.{key}{_nearest(key, list(hints))}")
+            raise RecipeError(f"unknown key {path}.{key}{nearest(key, list(hints))}")
     return config(**{k: _convert(hints[k], v, f"{path}.{k}") for k, v in table.items()})
 
 
@@ -154,6 +154,7 @@ def _expect(kind: Any, name: str, value: Any, path: str) -> Any:
     return value
 
 
-def _nearest(key: str, known: Sequence[str]) -> str:
+def nearest(key: str, known: Sequence[str]) -> str:
+    """Word the end of a message about an unknown name: the nearest that is known, or all."""
     close = get_close_matches(key, known, n=1, cutoff=0.5)
     return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(known)}"

@@ -23,7 +23,7 @@ __all__ = [
     "now",
 ]
 
-RunState = Literal["queued", "running", "stopped", "failed", "finished"]
+RunState = Literal["queued", "running", "stopping", "stopped", "failed", "lost", "finished"]
 
 RUN_STATES: tuple[RunState, ...] = get_args(RunState)
 

@@ -6,22 +6,30 @@
 - `metrics.jsonl`: one line a step, written as it comes
 - `state.safetensors`: everything needed to go on bit for bit
 - `checkpoints/step_000050.safetensors`: the adapter at that step
+- `lock`: who trains it; held, and touched every few seconds, as long as that process lives
+- `command.json`: the words that started it
 """
 
 import fcntl
 import json
+import os
+import socket
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from likeness.store.atomic import DiskFullError, write_bytes
 from likeness.store.errors import LikenessError
 from likeness.store.records import Run, RunState
 from likeness.store.toml import to_toml
+
+BEAT = 5.0  # seconds between signs of life
+LOST_AFTER = 60.0  # seconds without one, of a process on another machine
 
 
 class RunError(LikenessError):
@@ -33,7 +41,8 @@ class Status:
     """How a run stands.
 
     Attributes:
-        state: a run whose process is gone without a word counts as stopped.
+        state: a run that says it is running is lost where its process is gone without a word,
+            and stopping where it has been asked to stop.
         step: of the last checkpoint.
         message: why it failed or stopped; empty otherwise.
         updated: when this was written, ISO 8601 in UTC.
@@ -99,9 +108,28 @@ class RunFolder:
     def status(self) -> Status:
         """How the run stands now."""
         status = Status(**json.loads((self.path / "status.json").read_text()))
-        if status.state == "running" and not self._is_held():
-            return replace(status, state="stopped", message="its process ended without a word")
-        return status
+        if status.state != "running":
+            return status
+        if why := self._lost():
+            return replace(status, state="lost", message=why)
+        return replace(status, state="stopping") if self.stop_requested else status
+
+    def note_command(self, words: Sequence[str]) -> None:
+        """Keep the words that start the run, for whoever resumes it."""
+        write_bytes(self.path / "command.json", json.dumps(list(words)).encode())
+
+    @property
+    def command(self) -> list[str]:
+        """The words that started the run.
+
+        Raises:
+            RunError: they were not kept.
+
+        """
+        path = self.path / "command.json"
+        if not path.exists():
+            raise RunError(f"run {self.path} keeps no command; give the one that started it again")
+        return json.loads(path.read_text())
 
     def request_stop(self) -> None:
         """Ask a running process to save and stop after its present step."""
@@ -125,17 +153,21 @@ class RunFolder:
                 raise RunError(
                     f"run {self.path} is being trained by another process; stop that one first"
                 )
+            lock.truncate(0)
+            lock.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+            lock.flush()
             (self.path / "stop").unlink(missing_ok=True)
             for leftover in self.path.rglob(".*.part.*"):  # of a process killed while writing
                 leftover.unlink()
             try:
                 self.mark("running")
-                yield
+                with _beating(self.path / "lock"):
+                    yield
             except KeyboardInterrupt:
                 self.mark("stopped", message="interrupted")
                 raise
             except Exception as error:
-                # On a full disk this can't be written either: the run then counts as stopped.
+                # On a full disk this can't be written either: the run then counts as lost.
                 with suppress(DiskFullError):
                     self.mark("failed", message=str(error))
                 raise
@@ -149,6 +181,29 @@ class RunFolder:
         stamped = replace(status, updated=datetime.now(UTC).isoformat(timespec="seconds"))
         write_bytes(self.path / "status.json", json.dumps(asdict(stamped)).encode())
 
+    @property
+    def holder(self) -> int | None:
+        """Number of the process on this machine that trains the run, or None."""
+        holder = self._holder()
+        here = holder.get("host") == socket.gethostname() and self._is_held()
+        return int(holder["pid"]) if here else None
+
+    def _lost(self) -> str:
+        """Why a run that says it is running is not; empty where it is."""
+        holder = self._holder()
+        if holder.get("host", socket.gethostname()) == socket.gethostname():
+            return "" if self._is_held() else "its process ended without a word"
+        silence = time.time() - (self.path / "lock").stat().st_mtime
+        if silence <= LOST_AFTER:
+            return ""
+        return f"no sign of life from {holder['host']} for {silence:.0f} s"
+
+    def _holder(self) -> dict[str, Any]:
+        try:
+            return json.loads((self.path / "lock").read_text())
+        except (OSError, json.JSONDecodeError):  # nobody yet, or one who is just beginning
+            return {}
+
     def _is_held(self) -> bool:
         with (self.path / "lock").open("a") as lock:
             try:
@@ -156,6 +211,25 @@ class RunFolder:
             except BlockingIOError:
                 return True
             return False
+
+
+@contextmanager
+def _beating(lock: Path) -> Iterator[None]:
+    """Touch a file every few seconds: other machines can't see who holds it."""
+    done = threading.Event()
+
+    def beat() -> None:
+        while not done.wait(BEAT):
+            with suppress(OSError):  # such as a folder that is unreachable for a moment
+                os.utime(lock)
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 class Metrics:

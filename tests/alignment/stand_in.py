@@ -3,7 +3,7 @@
 import hashlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,16 @@ class StandInConditioning:
         return StandInConditioning(self.vector.to(device))
 
 
+@dataclass(frozen=True)
+class StandInReference:
+    """What is heard of a condition, computed with the weights that learn."""
+
+    bias: Tensor  # (B, 8)
+
+    def repeat(self, seen: Sequence[bool]) -> "StandInReference":
+        return StandInReference(self.bias.repeat(len(seen), 1))
+
+
 class StandIn(nn.Module):
     """One hidden layer a latent cell, with a low-rank adapter on it."""
 
@@ -42,20 +52,69 @@ class StandIn(nn.Module):
         self.down: nn.Parameter | None = None
         self.up: nn.Parameter | None = None
         self.scale = 0.0
+        self.kept: dict[str, Tensor] | None = None
+        self.encoded = 0  # conditions whose reference stream was run
 
     @property
     def hash(self) -> str:
-        return hashlib.sha256(self.inward.numpy().tobytes()).hexdigest()
+        return hashlib.sha256(self.inward.detach().numpy().tobytes()).hexdigest()
 
-    def velocity(self, z_t: Tensor, t: Tensor, condition: StandInConditioning) -> Tensor:
-        weight = self.inward
+    @property
+    def weight(self) -> Tensor:
         if self.down is not None and self.up is not None and self.scale:
-            weight = weight + self.scale * self.up @ self.down
-        hidden = torch.einsum("hc,bctyx->bhtyx", weight, z_t)
-        bias = condition.vector.to(z_t.dtype) + t[:, None].to(z_t.dtype)
+            return self.inward + self.scale * self.up @ self.down
+        return self.inward
+
+    def encode_reference(self, condition: StandInConditioning) -> StandInReference:
+        self.encoded += len(condition.vector)
+        vector = condition.vector.to(self.inward.dtype)
+        return StandInReference(vector + vector[:, : SHAPE[0]] @ self.weight.T)
+
+    def velocity(
+        self,
+        z_t: Tensor,
+        t: Tensor,
+        condition: StandInConditioning,
+        *,
+        shared: StandInReference | None = None,
+    ) -> Tensor:
+        heard = self.encode_reference(condition) if shared is None else shared
+        hidden = torch.einsum("hc,bctyx->bhtyx", self.weight, z_t)
+        bias = heard.bias.to(z_t.dtype) + t[:, None].to(z_t.dtype)
         return torch.einsum(
             "ch,bhtyx->bctyx", self.outward, torch.tanh(hidden + bias[:, :, None, None, None])
         )
+
+    def unfreeze(self) -> None:
+        self.inward.requires_grad_(True)
+        self.outward.requires_grad_(True)
+
+    def keep_reference(self) -> None:
+        self.kept = self.lora_state()
+
+    @contextmanager
+    def as_reference(self) -> Iterator[None]:
+        if self.kept is None:
+            with self.adapters_off():
+                yield
+            return
+        learning = self.lora_state()
+        self.load_lora(self.kept)
+        try:
+            yield
+        finally:
+            self.load_lora(learning)
+
+    def sync_reference(self, mix: float) -> None:
+        learning, kept = self.lora_state(), self.reference_state()
+        self.kept = {name: t.lerp(learning[name], mix) for name, t in kept.items()}
+
+    def reference_state(self) -> dict[str, Tensor]:
+        assert self.kept is not None
+        return {name: t.clone() for name, t in self.kept.items()}
+
+    def load_reference(self, state: dict[str, Tensor]) -> None:
+        self.kept = dict(state)
 
     def add_lora(self, *, rank: int, alpha: float, seed: int) -> None:
         draw = torch.Generator().manual_seed(seed)

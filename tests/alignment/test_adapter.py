@@ -20,7 +20,8 @@ def test_a_trained_adapter_goes_onto_a_fresh_base(trained):
     again = StandIn()
     assert load_adapter(again, path) == CONFIG.steps
     batch = make_set().batch([0, 0], torch.device("cpu"))
-    both = [torch.cat([batch.winner, batch.loser]), torch.rand(4), batch.condition]
+    twice = type(batch.condition).stack([batch.condition] * 2)
+    both = [torch.cat([batch.winner, batch.loser]), torch.rand(4), twice]
     assert torch.equal(again.velocity(*both), policy.velocity(*both))
 
 

@@ -22,7 +22,7 @@ def test_every_recipe_parses_and_survives_being_resolved(name, tmp_path):
 
 
 def test_the_paper_s_recipe_is_the_default():
-    assert RECIPES.load("paper") == Recipe()
+    assert RECIPES.load("tavr_masked_dpo") == Recipe()
     dpo = Recipe().masked_dpo
     assert (dpo.beta, dpo.lambda_mse, dpo.lambda_dpo) == (500, 1, 2)
     assert (dpo.lr, dpo.steps, dpo.anchor_outside, dpo.winner_penalty) == (1.5e-6, 400, 0, 0)
@@ -30,7 +30,7 @@ def test_the_paper_s_recipe_is_the_default():
 
 def test_overrides_change_single_values():
     recipe = RECIPES.load(
-        "paper",
+        "tavr_masked_dpo",
         ["masked_dpo.beta=1e3", "mining.guard = not_worse", "mining.tolerances.quality=1",
          "masked_dpo.timesteps=[0.1, 0.5]"],
     )  # fmt: skip
@@ -60,13 +60,13 @@ def test_overrides_change_single_values():
 )
 def test_bad_keys_and_values_are_named(override, message):
     with pytest.raises(RecipeError) as caught:
-        RECIPES.load("paper", [override])
+        RECIPES.load("tavr_masked_dpo", [override])
     assert message in str(caught.value)
 
 
 def test_values_out_of_range_are_named():
     with pytest.raises(TrainingError, match=r"masked_dpo\.beta must be positive, got -1"):
-        RECIPES.load("paper", ["masked_dpo.beta=-1"])
+        RECIPES.load("tavr_masked_dpo", ["masked_dpo.beta=-1"])
 
 
 @pytest.mark.parametrize(

@@ -119,3 +119,102 @@ def test_resumed_equals_uninterrupted_and_the_base_stays(dataset, tmp_path):
     }
     assert after.keys() == before.keys()
     assert all(torch.equal(v, before[k]) for k, v in after.items())
+
+
+def plain_loss(policy: Generator, batch, t, noise, config) -> torch.Tensor:
+    """Masked DPO as it is usually written: every row encodes its own reference."""
+    z_0, times = torch.cat([batch.winner, batch.loser]), torch.cat([t, t])
+    noise, mask = torch.cat([noise, noise]), torch.cat([batch.mask, batch.mask])
+    s = times.view(-1, 1, 1, 1, 1)
+    z_t, target = (1 - s) * z_0 + s * noise, noise - z_0
+    cond = Conditioning.stack([batch.condition, batch.condition])
+    with torch.no_grad(), policy.adapters_off():
+        reference = policy.velocity(z_t, times, cond)
+    prediction = policy.velocity(z_t, times, cond)
+
+    def error(made: torch.Tensor) -> torch.Tensor:
+        return (mask * (made - target)).square().flatten(1).mean(1)
+
+    winner, loser = (error(prediction) - error(reference)).chunk(2)
+    dpo = -torch.nn.functional.logsigmoid(-config.beta / 2 * (winner - loser)).mean()
+    mse = (prediction - target).chunk(2)[0].square().mean()
+    return config.lambda_mse * mse + config.lambda_dpo * dpo
+
+
+def disturb(generator: Generator) -> None:
+    """Move the adapter off its start, so that it differs from the base."""
+    draw = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for parameter in generator.trainable().values():
+            parameter.add_(0.05 * torch.randn(parameter.shape, generator=draw))
+
+
+def test_one_reference_stream_a_pair_equals_one_a_clip(dataset):
+    generator = fresh()
+    generator.add_lora(rank=4, alpha=4.0, seed=0)
+    disturb(generator)
+    batch = dataset.batch([0, 1], torch.device("cpu"))
+    t, noise = draw_noise(0, DPO, batch)
+    parameters = list(generator.trainable().values())
+    shared = masked_dpo(generator, batch, t, noise, DPO)[0].total
+    plain = plain_loss(generator, batch, t, noise, DPO)
+    torch.testing.assert_close(shared, plain, rtol=1e-6, atol=0)
+    pairs = [torch.autograd.grad(loss, parameters) for loss in (shared, plain)]
+    largest = max(g.abs().max().item() for g in pairs[1])
+    for ours, theirs in zip(*pairs, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6 * largest)
+
+
+def velocity(generator: Generator, dataset) -> torch.Tensor:
+    batch = dataset.batch([0], torch.device("cpu"))
+    with torch.no_grad():
+        return generator.velocity(batch.winner, torch.tensor([0.5]), batch.condition)
+
+
+@pytest.mark.parametrize("learns", ["lora", "full"])
+def test_what_is_kept_stays_while_the_rest_learns(dataset, learns):
+    generator = fresh()
+    if learns == "full":
+        generator.unfreeze()
+    else:
+        generator.add_lora(rank=4, alpha=4.0, seed=0)
+    disturb(generator)
+    before, names = velocity(generator, dataset), list(generator.trainable())
+    generator.keep_reference()
+    assert list(generator.trainable()) == names
+    assert torch.equal(velocity(generator, dataset), before)
+    disturb(generator)
+    with generator.as_reference():
+        assert torch.equal(velocity(generator, dataset), before)
+    assert list(generator.trainable()) == names
+    after = velocity(generator, dataset)
+    assert not torch.equal(after, before)
+    generator.sync_reference(1.0)
+    with generator.as_reference():
+        assert torch.equal(velocity(generator, dataset), after)
+    kept = generator.reference_state()
+    assert kept.keys() == generator.lora_state().keys()
+    assert all(torch.equal(kept[name], t) for name, t in generator.lora_state().items())
+
+
+def test_an_adapter_goes_on_against_its_frozen_copy_and_resumes_so(dataset, tmp_path):
+    first = fresh()
+    outcome = train(first, dataset, DPO, RunFolder.create(tmp_path / "first", make_run()))
+    config = replace(DPO, adapter=str(outcome.adapter))
+    whole, parts = (RunFolder.create(tmp_path / n, make_run()) for n in ("whole", "parts"))
+    uninterrupted = fresh()
+    train(uninterrupted, dataset, config, whole)
+
+    def stop(done: int, total: int, note: str) -> None:
+        if done == 3:
+            parts.request_stop()
+
+    train(fresh(), dataset, config, parts, stop)
+    resumed = fresh()
+    train(resumed, dataset, config, parts)
+    assert whole.metrics.read()[0]["z"] == 0
+    assert parts.metrics.path.read_bytes() == whole.metrics.path.read_bytes()
+    kept = resumed.reference_state()
+    assert all(torch.equal(kept[name], t) for name, t in first.lora_state().items())
+    resumed.remove_lora()
+    assert torch.equal(velocity(resumed, dataset), velocity(fresh(), dataset))

@@ -87,7 +87,7 @@ def test_show_tells_everything_of_a_run(workspace, capsys):
 def test_a_running_run_is_asked_to_stop(workspace, capsys):
     second = RunFolder.open(workspace / "runs" / "second")
     with second.running():
-        assert run(["runs", "stop", "second", "-w", str(workspace)]) == 0
+        assert run(["runs", "stop", "second", "-w", str(workspace), "--wait", "0"]) == 0
         assert second.stop_requested
     assert "second" in told(capsys)
 

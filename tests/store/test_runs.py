@@ -1,5 +1,9 @@
+import json
+import os
+import re
 import subprocess
 import sys
+import time
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from likeness.store.records import Run
-from likeness.store.runs import RunError, RunFolder
+from likeness.store.runs import LOST_AFTER, RunError, RunFolder
 
 
 def make_run(name: str = "first") -> Run:
@@ -65,7 +69,7 @@ def test_states_follow_what_happens(run):
     assert run.status.state == "stopped"
 
 
-def test_a_run_whose_process_died_counts_as_stopped(run):
+def test_a_run_whose_process_died_is_lost(run):
     code = (
         "import os, sys\nfrom pathlib import Path\n"
         "from likeness.store.runs import RunFolder\n"
@@ -74,7 +78,44 @@ def test_a_run_whose_process_died_counts_as_stopped(run):
     process = subprocess.run([sys.executable, "-c", code, str(run.path)], check=False)
     assert process.returncode == 9
     assert '"running"' in (run.path / "status.json").read_text()
-    assert run.status.state == "stopped"
+    assert (run.status.state, run.status.message) == ("lost", "its process ended without a word")
+    assert run.holder is None
+    with run.running():
+        assert run.status.state == "running"
+
+
+def test_a_run_on_another_machine_is_lost_when_its_heart_stops(run):
+    run.mark("running")
+    lock = run.path / "lock"
+    lock.write_text(json.dumps({"pid": 1, "host": "elsewhere"}))
+    assert run.status.state == "running"
+    assert run.holder is None
+    ago = time.time() - LOST_AFTER - 5
+    os.utime(lock, (ago, ago))
+    assert run.status.state == "lost"
+    assert re.fullmatch(r"no sign of life from elsewhere for 6\d s", run.status.message)
+
+
+def test_a_heart_beats_as_long_as_the_run_is_held(run, monkeypatch):
+    monkeypatch.setattr("likeness.store.runs.BEAT", 0.02)
+    lock = run.path / "lock"
+    with run.running():
+        assert run.holder == os.getpid()
+        os.utime(lock, (0, 0))
+        deadline = time.time() + 60
+        while lock.stat().st_mtime < 1 and time.time() < deadline:
+            time.sleep(0.02)
+        assert lock.stat().st_mtime > 1
+    os.utime(lock, (0, 0))
+    time.sleep(0.1)
+    assert lock.stat().st_mtime == 0
+
+
+def test_the_words_that_started_a_run_are_kept(run):
+    with pytest.raises(RunError, match="keeps no command"):
+        _ = run.command
+    run.note_command(["align", "dpo", "--name", "first"])
+    assert run.command == ["align", "dpo", "--name", "first"]
 
 
 def test_two_processes_can_not_train_one_run(run):
@@ -94,6 +135,7 @@ def test_a_stop_request_holds_until_the_next_start(run):
         assert not run.stop_requested
         RunFolder.open(run.path).request_stop()
         assert run.stop_requested
+        assert run.status.state == "stopping"
     with run.running():
         assert not run.stop_requested
 

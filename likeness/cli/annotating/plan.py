@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from likeness.annotation.choice.policies import Evidence
     from likeness.store.workspace import Workspace
 
-LAYOUT = "pairwise-1"
-
 
 def plan(
     workspace: WorkspaceFolder,
@@ -44,7 +42,9 @@ def plan(
         typer.Option(help="Folder of a learned preference, of the policy preference."),
     ] = None,
     dimensions: Annotated[str, typer.Option(help="What is asked of each pair.")] = DIMENSIONS,
-    layout: Annotated[str, typer.Option(help="Version of the page that raters see.")] = LAYOUT,
+    layout: Annotated[
+        str | None, typer.Option(help="Version of the page that raters see; by default the newest.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of all draws.", min=0)] = 0,
     database: DatabaseUrl = None,
     as_json: AsJson = False,
@@ -58,6 +58,7 @@ def plan(
     from likeness.annotation.choice.known import read_known
     from likeness.annotation.choice.planning import Asked, Settings
     from likeness.annotation.choice.planning import plan as plan_rows
+    from likeness.annotation.layout import LAYOUT
     from likeness.store.judgements import Campaign
     from likeness.store.workspace import Workspace
 
@@ -78,7 +79,7 @@ def plan(
             known=read_known(known, dimension_names) if known else (),
             raters=dealt,
         )
-        empty = Campaign(id=campaign, layout=layout, dimensions=dimension_names, plan={})
+        empty = Campaign(id=campaign, layout=layout or LAYOUT, dimensions=dimension_names, plan={})
         planned = plan_rows(empty, settings, asked)
         fresh = _write(opened, planned)
     told = _told(planned, fresh)

@@ -2,22 +2,27 @@
 
 import hashlib
 import subprocess
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from likeness.alignment.masked_dpo import Outcome, train
-from likeness.alignment.mining import Mining, candidates, mine
-from likeness.alignment.preference import PreferenceSet, preference_set
+from likeness.alignment.mining import Mining, candidates, mine, shuffle_pairs
+from likeness.alignment.preference import PreferenceError, PreferenceSet, preference_set
 from likeness.alignment.recipe import Recipe
+from likeness.cli.console import say
 from likeness.cli.loop.studio import Studio
 from likeness.model import Generator
+from likeness.rewards.sets import RewardSet
 from likeness.store.progress import Progress, silent
-from likeness.store.recipes import recipe_table
+from likeness.store.recipes import RecipeError, nearest, recipe_table
 from likeness.store.records import Checkpoint, ClipEntry, Condition, Pair, Run, Sample, Score
 from likeness.store.runs import RunFolder
-from likeness.store.workspace import Workspace
+from likeness.store.workspace import Workspace, WorkspaceError
 
 
 def base_checkpoint(workspace: Workspace, generator: Generator, path: str) -> Checkpoint:
@@ -49,21 +54,102 @@ def mine_pairs(
 def load_pairs(studio: Studio, pairs: Sequence[Pair], recipe: Recipe) -> PreferenceSet:
     """Read the latents, conditions and masks of pairs; the mask is where the background hides.
 
-    TAVR derives the foreground mask from the background input (section 3.2, stage 3).
+    TAVR derives the foreground mask from the background input (section 3.2, stage 3). Pairs whose
+    clips are gone, as those of forgotten people, are left out and counted.
     """
     workspace = studio.workspace
-    names = sorted({pair.condition for pair in pairs})
+    gone: Counter[str] = Counter()
+    kept: list[Pair] = []
+    latents: dict[str, torch.Tensor] = {}
+    for pair in pairs:
+        found = _latents(workspace, pair)
+        if found is None:
+            gone["clips that are gone"] += 1
+        else:
+            kept.append(pair)
+            latents |= found
+    names = sorted({pair.condition for pair in kept})
     conditions = [workspace.get(Condition, name) for name in names]
     encoded = studio.conditioning(conditions) if conditions else None
-    latents = {}
-    for name in {s for pair in pairs for s in (pair.winner, pair.loser)}:
-        array = workspace.get(Sample, name).latents
-        if array is not None:
-            latents[name] = torch.from_numpy(workspace.get_array(array))
     place = {name: i for i, name in enumerate(names)}
     rows = {} if encoded is None else {n: encoded[[place[n]]] for n in names}
-    masks = {pair.id: rows[pair.condition].hidden_pixels[0].numpy() for pair in pairs}
-    return preference_set(pairs, latents, rows, masks, recipe.masks)
+    masks = {pair.id: rows[pair.condition].hidden_pixels[0].numpy() for pair in kept}
+    if gone and not kept:
+        raise PreferenceError(
+            f"all {len(pairs)} pairs have lost their clips; draw samples and mine pairs anew"
+        )
+    ties = recipe.masked_dpo.ties
+    dataset = preference_set(kept, latents, rows, masks, recipe.masks, ties)
+    dataset = replace(dataset, dropped={**dataset.dropped, **gone})
+    if recipe.pairs.winner == "generated":
+        return dataset
+    return _with_true_clips(studio, dataset, {pair.id: pair.condition for pair in kept})
+
+
+def _latents(workspace: Workspace, pair: Pair) -> dict[str, torch.Tensor] | None:
+    """Latents of both samples; None where a sample or its array is no longer there."""
+    found: dict[str, torch.Tensor] = {}
+    for name in (pair.winner, pair.loser):
+        samples = workspace.find(Sample, id=name)
+        if not samples or not samples[0].latents:
+            return None
+        try:
+            found[name] = torch.from_numpy(workspace.get_array(samples[0].latents))
+        except WorkspaceError:
+            return None
+    return found
+
+
+def _with_true_clips(
+    studio: Studio, dataset: PreferenceSet, conditions: Mapping[str, str]
+) -> PreferenceSet:
+    """Put the true clip of each condition in the place of the winner (TAVR Table 5).
+
+    Raises:
+        PreferenceError: a condition has none.
+
+    """
+    pairs = []
+    for pair in dataset.pairs:
+        condition = studio.workspace.get(Condition, conditions[pair.id])
+        if condition.target is None:
+            raise PreferenceError(
+                f"pair {pair.id}: its condition has no true clip to be the winner; take "
+                "pairs.winner = generated"
+            )
+        clip = studio.workspace.get_clip(condition.target)
+        true = studio.generator.encode(clip.frames[None])[0].cpu()
+        pairs.append(replace(pair, winner=true[:, : pair.loser.shape[1]]))
+    return replace(dataset, pairs=tuple(pairs))
+
+
+def check_reward(judges: RewardSet, reward: str) -> None:
+    """Refuse a reward that nobody gives.
+
+    Raises:
+        RecipeError: it offers the nearest name.
+
+    """
+    known = [name for judge in judges.rewards for name in judge.names]
+    if reward not in known:
+        raise RecipeError(f"alignment.mining.reward: no reward {reward}{nearest(reward, known)}")
+
+
+def align_on_pairs(
+    studio: Studio, judges: RewardSet, recipe: Recipe, name: str, progress: Progress = silent
+) -> Outcome:
+    """Align on the pairs that the workspace has."""
+    workspace = studio.workspace
+    if not recipe.pairs.source:
+        check_reward(judges, recipe.mining.reward)
+    pairs: Sequence[Pair] = workspace.pairs(source=recipe.source)
+    if recipe.pairs.shuffle:
+        pairs = shuffle_pairs(pairs, np.random.default_rng(recipe.masked_dpo.seed))
+        workspace.add(*pairs)
+    dataset = load_pairs(studio, pairs, recipe)
+    for reason, count in dataset.dropped.items():
+        say(f"{count} pairs dropped for {reason}")
+    return align(studio, dataset, recipe, name, progress)
 
 
 def align(
@@ -71,38 +157,39 @@ def align(
 ) -> Outcome:
     """Run masked DPO in runs/NAME, or go on with it; the studio's generator carries the adapter.
 
-    The run and its last checkpoint are entered into the workspace.
+    The run and its last checkpoint are entered into the workspace, its state also where it fails.
     """
     workspace = studio.workspace
-    path = workspace.path / "runs" / name
-    if (path / "run.json").is_file():
-        run = RunFolder.open(path)
-    else:
-        run = RunFolder.create(path, _record(studio, dataset, recipe, name))
-    workspace.add(run.record)
-    outcome = train(studio.generator, dataset, recipe.masked_dpo, run, progress)
-    workspace.set_run_state(name, run.status.state)
-    workspace.add(
-        Checkpoint(
-            id=f"{name}-{outcome.step}",
-            run=name,
-            step=outcome.step,
-            path=str(outcome.adapter.relative_to(workspace.path)),
-            hash=hashlib.sha256(outcome.adapter.read_bytes()).hexdigest(),
-            preset=studio.generator.config.preset,
-        )
+    run = RunFolder.open_or_create(
+        workspace.path / "runs" / name, _record(studio, dataset, recipe, name)
     )
+    workspace.add(run.record)
+    try:
+        outcome = train(studio.generator, dataset, recipe.masked_dpo, run, progress)
+    finally:
+        workspace.set_run_state(name, run.status.state)
+    enter_checkpoint(studio, name, outcome.step, outcome.adapter)
     return outcome
+
+
+def enter_checkpoint(studio: Studio, run: str, step: int, adapter: Path) -> str:
+    """Enter a run's checkpoint into the workspace; returns its id."""
+    workspace = studio.workspace
+    checkpoint = Checkpoint(
+        id=f"{run}-{step}",
+        run=run,
+        step=step,
+        path=str(adapter.relative_to(workspace.path)),
+        hash=hashlib.sha256(adapter.read_bytes()).hexdigest(),
+        preset=studio.generator.config.preset,
+    )
+    workspace.add(checkpoint)
+    return checkpoint.id
 
 
 def _record(studio: Studio, dataset: PreferenceSet, recipe: Recipe, name: str) -> Run:
     workspace = studio.workspace
-    people = set()
-    for pair in dataset.pairs:
-        condition = workspace.get(Condition, workspace.get(Pair, pair.id).condition)
-        person = workspace.get(ClipEntry, condition.references[0]).identity
-        if person is not None:
-            people.add(person)
+    pairs = [workspace.get(Pair, pair.id) for pair in dataset.pairs]
     return Run(
         id=name,
         kind="masked_dpo",
@@ -111,8 +198,17 @@ def _record(studio: Studio, dataset: PreferenceSet, recipe: Recipe, name: str) -
         commit=code_version(),
         dataset_hash=dataset.hash,
         parent=studio.checkpoint,
-        identities=tuple(sorted(people)),
+        identities=people_of(workspace, {pair.condition for pair in pairs}),
     )
+
+
+def people_of(workspace: Workspace, conditions: Collection[str]) -> tuple[str, ...]:
+    """Name the people whom these conditions show."""
+    people = set()
+    for name in conditions:
+        reference = workspace.get(Condition, name).references[0]
+        people.add(workspace.get(ClipEntry, reference).identity)
+    return tuple(sorted(person for person in people if person is not None))
 
 
 def code_version() -> str:

@@ -1,12 +1,9 @@
 """Train a generator in a run of a workspace, and judge it on held-out people."""
 
 import json
-import signal
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 import numpy as np
 import torch
@@ -14,6 +11,7 @@ import torch
 from likeness.cli.loop.alignment import base_checkpoint, code_version
 from likeness.cli.loop.bench import Bench
 from likeness.cli.loop.held_out import VALIDATION, HeldOut
+from likeness.cli.loop.stopping import stopping
 from likeness.model import Generator
 from likeness.model.encoders.movement import MovementScale
 from likeness.model.network.transformer import AvatarTransformer3DModel
@@ -164,7 +162,7 @@ def learn(
             crew=crew,
             evaluate=validation_of(source, path / VALIDATION, people),
         )
-        with _stopping(run):
+        with stopping(run):
             finished = trainer.train(progress)
         opened.set_run_state(name, run.status.state)
         if finished:
@@ -222,18 +220,3 @@ def _checkpoint(workspace: Workspace, path: Path, name: str, step: int) -> Check
         hash=made.hash,
         preset=made.config.preset,
     )
-
-
-@contextmanager
-def _stopping(run: RunFolder) -> Iterator[None]:
-    """Turn the first interruption into a request to stop; the second is one."""
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, before)
-        run.request_stop()
-
-    before = signal.signal(signal.SIGINT, ask)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
