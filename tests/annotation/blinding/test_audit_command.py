@@ -34,7 +34,7 @@ def compared(tmp_path_factory) -> tuple[Path, Sides]:
             made = replace(blur(filmed, 1.5), origin="generated")
             names = [workspace.put_clip(clip) for clip in (filmed, made)]
             comparison = Comparison(
-                campaign="c", condition=person.name, first=names[0], second=names[1]
+                campaign="c", condition=f"person {person.seed}", first=names[0], second=names[1]
             )
             workspace.add(comparison)
             sides.append((comparison, filmed, made))
