@@ -111,7 +111,8 @@ def test_a_wrong_password_and_a_server_that_is_not_there_are_told(studio, compar
     folder, _ = compared
     code, said = audited(studio, folder, capsys, "--password", "wrong")
     assert code == 2
-    assert "admin@example.org can't log in; check the password" in said
+    assert "admin@example.org can't log in" in said
+    assert "the server says 401); check the password" in said
     code, said = audited(studio, folder, capsys, "--url", "http://127.0.0.1:9")
     assert code == 2
     assert "is the server up?" in said
