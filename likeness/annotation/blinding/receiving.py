@@ -44,8 +44,12 @@ class Visit:
         token = next((c.value for c in self._cookies if c.name == "csrftoken"), "") or ""
         form = urlencode({"email": email, "password": password, "csrfmiddlewaretoken": token})
         self._ask(Request(page, form.encode(), {"Referer": page}))
-        if not any(cookie.name == "sessionid" for cookie in self._cookies):
-            raise AuditError(f"{self._url}: {email} can't log in; check the password")
+        try:
+            self.get("api/current-user/whoami")
+        except AuditError as error:
+            raise AuditError(
+                f"{self._url}: {email} can't log in ({error}); check the password"
+            ) from error
 
     def get(self, path: str) -> tuple[bytes, HTTPMessage]:
         """Fetch a page or file with its headers."""

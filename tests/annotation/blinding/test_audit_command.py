@@ -34,7 +34,7 @@ def compared(tmp_path_factory) -> tuple[Path, Sides]:
             made = replace(blur(filmed, 1.5), origin="generated")
             names = [workspace.put_clip(clip) for clip in (filmed, made)]
             comparison = Comparison(
-                campaign="c", condition=person.name, first=names[0], second=names[1]
+                campaign="c", condition=f"person {person.seed}", first=names[0], second=names[1]
             )
             workspace.add(comparison)
             sides.append((comparison, filmed, made))
@@ -111,7 +111,8 @@ def test_a_wrong_password_and_a_server_that_is_not_there_are_told(studio, compar
     folder, _ = compared
     code, said = audited(studio, folder, capsys, "--password", "wrong")
     assert code == 2
-    assert "admin@example.org can't log in; check the password" in said
+    assert "admin@example.org can't log in" in said
+    assert "the server says 401); check the password" in said
     code, said = audited(studio, folder, capsys, "--url", "http://127.0.0.1:9")
     assert code == 2
     assert "is the server up?" in said

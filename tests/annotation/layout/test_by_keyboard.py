@@ -66,7 +66,7 @@ def warning(page) -> str:
     said = page.locator(".ant-modal-confirm-content")
     said.wait_for()
     text = said.inner_text()
-    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
     said.wait_for(state="hidden")
     return text
 
