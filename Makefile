@@ -5,10 +5,13 @@ WORKERS ?= $(shell nproc)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test check lint perf
+.PHONY: demo annotate test check lint perf
 
 demo: $(READY)
 	$(BIN)/likeness demo --out demo
+
+annotate: $(READY)
+	$(BIN)/likeness annotate example --out annotate
 
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile
