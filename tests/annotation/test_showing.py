@@ -43,9 +43,9 @@ def test_each_view_has_its_files_and_its_task(workspace, rows, monkeypatch):
     folder = workspace.path / MEDIA / drawer_of("first", "ada")
     names = {view.media for view in rows.assignments} | {v.reference for v in rows.assignments}
     assert {path.stem for path in folder.iterdir()} == names
-    both = probe(folder / f"{rows.assignments[0].media}.mp4")
-    alone = probe(folder / f"{rows.assignments[0].reference}.mp4")
-    assert both.width is not None and alone.width is not None and both.width > 2 * alone.width
+    both = probe(folder / f"{rows.assignments[0].media}.mp4").video
+    alone = probe(folder / f"{rows.assignments[0].reference}.mp4").video
+    assert both is not None and alone is not None and both.width > 2 * alone.width
     assert shown.notes == {}
     assert [task["key"] for task in shown.queue.tasks] == [view.id for view in rows.assignments]
     first = shown.queue.tasks[0]
