@@ -17,6 +17,7 @@ from likeness.annotation.inbox.reading import (
     nameless,
     standing,
 )
+from likeness.annotation.layout import LAYOUT
 from likeness.store import judging, tables
 from likeness.store.judgements import Assignment, Delivery, Vote
 from likeness.store.judging import Event
@@ -111,15 +112,19 @@ def dealt_of(connection: Connection, keys: Collection[str]) -> dict[str, Dealt]:
     """Return what keys stand for; unknown ones are left out."""
     assignments, comparisons, campaigns = tables.assignments, tables.comparisons, tables.campaigns
     clips = tables.clips
-    held = {
-        side: sa.exists().where(clips.c.id == comparisons.c[side]) for side in ("first", "second")
-    }
+    held, lasts = {}, {}
+    for side in ("first", "second"):
+        held[side] = sa.exists().where(clips.c.id == comparisons.c[side])
+        length = sa.select(clips.c.duration).where(clips.c.id == comparisons.c[side])
+        lasts[side] = length.scalar_subquery().label(f"{side}_lasts")
     found: dict[str, Dealt] = {}
     for some in in_batches(sorted(keys)):
         chosen = (
             sa.select(
                 assignments,
                 campaigns.c.dimensions,
+                campaigns.c.layout,
+                *lasts.values(),
                 sa.case(
                     (~held["first"], comparisons.c.first), (~held["second"], comparisons.c.second)
                 ).label("forgotten"),
@@ -134,6 +139,7 @@ def dealt_of(connection: Connection, keys: Collection[str]) -> dict[str, Dealt]:
                 assignment=Assignment.from_dict(values),
                 dimensions=tuple(row["dimensions"]),
                 forgotten=row["forgotten"],
+                plays=_plays(row),
             )
     return found
 
@@ -151,6 +157,13 @@ def whose_keys(connection: Connection, keys: Collection[str]) -> dict[str, tuple
             .where(assignments.c.id.in_(some))
         )
     }
+
+
+def _plays(row: Mapping[Any, Any]) -> float | None:
+    """Return how long a view's video plays, None where its page asks for no proof of watching."""
+    if row["layout"] != LAYOUT:
+        return None
+    return min(row["first_lasts"] or 0.0, row["second_lasts"] or 0.0)
 
 
 def _follow(connection: Connection, fresh: Sequence[Delivery]) -> list[Vote]:

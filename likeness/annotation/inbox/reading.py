@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from likeness.annotation.layout import unwatched
 from likeness.store.judgements import CHOICES, Assignment, Delivery, Vote
 
 STRENGTHS = {"slightly": 1, "clearly": 2}
@@ -28,12 +29,14 @@ class Dealt:
         assignment: the view.
         dimensions: what its campaign asks.
         forgotten: id of a clip of it that is no longer in the workspace, or None.
+        plays: seconds of its video, where its page asks for proof that it was watched, or None.
 
     """
 
     assignment: Assignment
     dimensions: tuple[str, ...]
     forgotten: str | None = None
+    plays: float | None = None
 
 
 def name_of(delivery: Delivery) -> str:
@@ -179,6 +182,8 @@ def _votes(
 ) -> Iterable[Vote]:
     body = delivery.body or {}
     said = _answers(body.get("result"))
+    if dealt and dealt.plays is not None and not reason:
+        reason = unwatched(said.get("watched", ()), _seconds(body.get("lead_time")), dealt.plays)
     strength = STRENGTHS.get(_first(said.get("strength")))
     asked = dealt.dimensions if dealt else tuple(sorted(set(said) - ASIDE))
     for dimension in asked:

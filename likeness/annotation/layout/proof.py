@@ -1,9 +1,9 @@
-from typing import Any
+from collections.abc import Sequence
 
 from likeness.annotation.layout.page import SEEN
 
 
-def unwatched(result: list[dict[str, Any]], spent: float | None, seconds: float) -> str | None:
+def unwatched(named: Sequence[str], spent: float | None, seconds: float) -> str | None:
     """Say why an annotation shows no proof that its video was watched, or None where it does.
 
     The page can't be submitted before the mark of the last moments is named; who seeks to the end,
@@ -11,18 +11,12 @@ def unwatched(result: list[dict[str, Any]], spent: float | None, seconds: float)
     video plays.
 
     Args:
-        result: the annotation's regions, as the server gives them.
+        named: what was answered under `watched`.
         spent: seconds on the task (`lead_time`), or None where the server doesn't say.
         seconds: how long the video plays.
 
     """
-    named = [
-        choice
-        for region in result
-        if region.get("from_name") == "watched"
-        for choice in region.get("value", {}).get("choices", [])
-    ]
-    if named != [SEEN]:
+    if list(named) != [SEEN]:
         return f"the mark at the end of the video was not named: {', '.join(named) or 'none'}"
     if spent is not None and spent < seconds:
         return f"submitted after {spent:.1f} s; the video plays {seconds:.1f} s"

@@ -121,7 +121,7 @@ def test_a_rater_plays_answers_and_submits_by_keyboard_alone(studio, visit, queu
         "watched": ["seen"],
     }
     assert SECONDS < told["lead_time"] <= time.monotonic() - began + 10
-    assert unwatched(told["result"], told["lead_time"], SECONDS) is None
+    assert unwatched(chosen["watched"], told["lead_time"], SECONDS) is None
 
 
 def test_nothing_is_submitted_before_the_mark_of_the_end_is_named(studio, visit, queue, rater):

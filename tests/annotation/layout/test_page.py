@@ -97,6 +97,5 @@ def test_a_task_carries_its_key_and_nothing_of_what_is_compared():
      (["circle"], 9.0, "not named: circle"), ([], 9.0, "not named: none")],
 )  # fmt: skip
 def test_who_has_not_watched_is_told_by_mark_and_time(named, spent, said):
-    result = [{"from_name": "watched", "value": {"choices": named}}] if named else []
-    reason = unwatched(result, spent, 3.0)
+    reason = unwatched(named, spent, 3.0)
     assert reason is None if said is None else said in reason
