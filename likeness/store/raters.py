@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from likeness.store import rows, tables
+from likeness.store import judging, rows, tables
 from likeness.store.database import WorkspaceError
 from likeness.store.judgements import Assignment, Campaign, Comparison, Rater, Vote
 from likeness.store.ledger import Ledger
@@ -35,7 +35,7 @@ def campaign_rows(ledger: Ledger, campaign: str) -> CampaignRows:
         WorkspaceError: there is none of that name; those that are there are told.
 
     """
-    with ledger._engine.connect() as connection:
+    with ledger.reading() as connection:
         found = rows.find(connection, Campaign, id=campaign)
         if not found:
             there = ", ".join(c.id for c in rows.find(connection, Campaign)) or "none"
@@ -76,10 +76,13 @@ def campaign_rows(ledger: Ledger, campaign: str) -> CampaignRows:
 
 def raters(ledger: Ledger) -> dict[str, Rater]:
     """Return each rater as they stand now: the newest record by id."""
-    return {rater.id: rater for rater in ledger.find(Rater)}
+    with ledger.reading() as connection:
+        return judging.current_raters(connection)
 
 
 def append_rater(ledger: Ledger, rater: Rater) -> None:
-    """Write down what a rater is from now on; earlier records stay."""
-    with ledger._writer.begin() as connection:
-        connection.execute(sa.insert(tables.raters).values(**rater.to_dict()))
+    """Write down what a rater is from now on, and tell the audit; earlier records stay."""
+    with ledger.transaction() as connection:
+        judging.one_at_a_time(connection)
+        judging.append_raters(connection, [rater])
+        judging.append_audit(connection, [(f"rater_{rater.standing}", rater.id, rater.to_dict())])

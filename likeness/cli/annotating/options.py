@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
 WorkspaceFolder = Annotated[
     Path,
-    typer.Argument(help="Folder of the workspace.", metavar="WORKSPACE", file_okay=False),
+    typer.Argument(
+        metavar="WORKSPACE",
+        envvar="LIKENESS_WORKSPACE",
+        help="Folder of the workspace.",
+        file_okay=False,
+    ),
 ]
 
 CampaignName = Annotated[str, typer.Option("--campaign", help="Name of the campaign.")]

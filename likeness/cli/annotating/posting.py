@@ -1,10 +1,11 @@
 """From a planned campaign to raters' queues on the server."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from likeness.cli.annotating.serving import Where
+from likeness.cli.annotating.options import WorkspaceFolder
 from likeness.cli.console import bars, say
 from likeness.cli.options import DatabaseUrl
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def post(
-    workspace: Where,
+    workspace: WorkspaceFolder,
     *,
     campaign: Annotated[str, typer.Option(help="Name of the campaign, as it was planned.")],
     media_url: Annotated[
@@ -97,7 +98,7 @@ def _account(workspace: "Workspace", place: "Place", server: "HttpServer", rater
     return account
 
 
-def _secrets(workspace: "Where") -> str:
+def _secrets(workspace: Path) -> str:
     from likeness.annotation.server.accounts import FILE
 
     return str(workspace / FILE)

@@ -5,25 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from likeness.cli.annotating.options import WorkspaceFolder
 from likeness.cli.console import bars, print_json, say
 from likeness.cli.options import AsJson, DatabaseUrl
 
 if TYPE_CHECKING:
     from likeness.annotation.server.place import Place
 
-Where = Annotated[
-    Path,
-    typer.Argument(
-        metavar="WORKSPACE",
-        envvar="LIKENESS_WORKSPACE",
-        help="Folder of the workspace.",
-        file_okay=False,
-    ),
-]
-
 
 def up(
-    workspace: Where,
+    workspace: WorkspaceFolder,
     *,
     url: Annotated[
         str | None, typer.Option(help="A server that runs elsewhere, in place of our own.")
@@ -58,14 +49,14 @@ def up(
         )
 
 
-def down(workspace: Where) -> None:
+def down(workspace: WorkspaceFolder) -> None:
     """Stop the workspace's Label Studio server; what was answered on it stays."""
     from likeness.annotation.server.process import stop
 
     say("stopped" if stop(workspace) else "it wasn't running")
 
 
-def status(workspace: Where, *, as_json: AsJson = False) -> None:
+def status(workspace: WorkspaceFolder, *, as_json: AsJson = False) -> None:
     """Say whether the server runs, and where; exit 1 where it doesn't answer."""
     from likeness.annotation.server.place import read_place
     from likeness.annotation.server.process import answers

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from likeness.cli.annotating.serving import Where
+from likeness.cli.annotating.options import WorkspaceFolder
 from likeness.cli.console import bars, print_json, say
 from likeness.cli.options import AsJson, DatabaseUrl
 
@@ -17,7 +17,7 @@ _MOST_SHOWN = 50  # differences
 
 
 def sync(
-    workspace: Where,
+    workspace: WorkspaceFolder,
     *,
     full: Annotated[
         bool, typer.Option(help="Read everything, not only what changed; done daily anyway.")
@@ -34,7 +34,9 @@ def sync(
     _tell(found)
 
 
-def verify(workspace: Where, *, as_json: AsJson = False, database: DatabaseUrl = None) -> None:
+def verify(
+    workspace: WorkspaceFolder, *, as_json: AsJson = False, database: DatabaseUrl = None
+) -> None:
     """Compare the workspace with the server, row by row, and with its audit; exit 1 if it differs.
 
     Nothing is changed. Answers that come in meanwhile show as differences: sync, then verify.
@@ -63,7 +65,7 @@ def verify(workspace: Where, *, as_json: AsJson = False, database: DatabaseUrl =
 
 
 def listen(
-    workspace: Where,
+    workspace: WorkspaceFolder,
     *,
     port: Annotated[int, typer.Option(help="On loopback, for webhooks.")] = 8790,
     every: Annotated[
