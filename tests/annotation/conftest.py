@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asking import Asked
+from dealt import Asked
 
 from likeness.store.workspace import Workspace
 

@@ -8,7 +8,7 @@ from email.utils import format_datetime
 from typing import Any
 
 import httpx
-from asking import moment_of, stamp
+from dealt import moment_of, stamp
 
 PAGE_LIMIT = 100_000
 TOKEN = "e30.eyJleHAiOjQxMDI0NDQ4MDB9.x"  # {"exp": 2100-01-01}

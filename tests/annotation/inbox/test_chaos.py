@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx
 import pytest
-from asking import Asked, regions
+from dealt import Asked, regions
 from recorded import TOKEN, Recorded, flaky
 
 from likeness.annotation.inbox.sync import sync

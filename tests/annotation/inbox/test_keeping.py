@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
-from asking import Asked, address
+from dealt import Asked, address
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

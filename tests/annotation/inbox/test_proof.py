@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
-from asking import Asked, address
+from dealt import Asked, address
 
 from likeness.annotation.inbox.keeping import dealt_of
 from likeness.annotation.inbox.reading import standing

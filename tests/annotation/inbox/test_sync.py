@@ -4,7 +4,7 @@ import json
 
 import httpx
 import pytest
-from asking import Asked, regions
+from dealt import Asked, regions
 from recorded import EXPIRED, TOKEN, Recorded
 
 from likeness.annotation.inbox.sync import sync

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from asking import Asked, address, regions
+from dealt import Asked, address, regions
 
 from likeness.annotation.inbox.sync import sync
 from likeness.annotation.inbox.verify import verify

@@ -4,7 +4,7 @@ import random
 from collections import Counter
 
 import pytest
-from asking import Asked
+from dealt import Asked
 from recorded import TOKEN, Recorded, flaky
 
 from likeness.annotation.server.client import ServerDownError, ServerError
