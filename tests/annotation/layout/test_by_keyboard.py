@@ -90,7 +90,13 @@ def test_a_rater_plays_answers_and_submits_by_keyboard_alone(studio, visit, queu
     paused, duration, loop, muted, _ = page.evaluate(STATE)
     assert (paused, loop, muted) == (True, True, False)
     assert duration == pytest.approx(SECONDS, abs=0.05)
-    page.evaluate("document.querySelector('.lk-view').currentTime = 1")
+    page.evaluate(
+        """() => new Promise(done => {
+            const view = document.querySelector('.lk-view');
+            view.addEventListener('seeked', () => done(), {once: true});
+            view.currentTime = 1;
+        })"""
+    )
     page.keyboard.press("ArrowRight")
     page.wait_for_function("document.querySelector('.lk-view').currentTime > 1")
     assert page.evaluate(STATE)[-1] <= 1.05  # a step is a frame or less
