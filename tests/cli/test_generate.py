@@ -97,7 +97,7 @@ def test_a_row_that_fails_is_told_and_the_others_are_made(table, capsys):
     assert "nowhere.wav: there is no such file" in rows.error["two.mp4"]
     assert list(rows.seed) == [0, 1, 2]
     assert rows.origin["one.mp4"] == "generated"
-    assert rows.guidance["one.mp4"] == "audio=1 text=1 reference=1"
+    assert rows.guidance["one.mp4"] == "audio=1 text=1 reference=1 movement=1"
     (last,) = [line for line in capsys.readouterr().err.splitlines() if "failed" in line]
     assert "1 of 3 rows failed" in last
     clips = [decode(table.parent / "clips" / name) for name in ("one.mp4", "three.mp4")]
