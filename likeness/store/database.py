@@ -1,8 +1,9 @@
 """Engines, versions and migrations of a workspace's database."""
 
 import sqlite3
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -14,9 +15,12 @@ from likeness.store.atomic import DiskFullError
 from likeness.store.errors import LikenessError
 from likeness.store.tables import metadata
 
+_FEW = 500  # values a statement; SQLite has a limit
 _WAIT = 30  # seconds a process waits for another's write
 _INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _MIGRATION_LOCK = 7_461_203  # any number, the same everywhere
+
+Value = TypeVar("Value", str, int)
 
 
 class WorkspaceError(LikenessError):
@@ -50,6 +54,13 @@ def writing(engine: Engine) -> Engine:
     SQLite refuses, rather than waits, when a transaction that has read turns to writing.
     """
     return engine.execution_options(likeness_writes=True)
+
+
+def in_batches(values: Collection[Value]) -> Iterator[list[Value]]:
+    """Divide values, in order, into as many as one statement can ask for."""
+    ordered = sorted(values)
+    for start in range(0, len(ordered), _FEW):
+        yield ordered[start : start + _FEW]
 
 
 def insert_new(connection: Connection, table: sa.Table, row: dict[str, Any]) -> bool:

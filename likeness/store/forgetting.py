@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from likeness.store import rows, tables
 from likeness.store.content import address
-from likeness.store.database import WorkspaceError
+from likeness.store.database import WorkspaceError, in_batches
 from likeness.store.record import content_id, now
 from likeness.store.records import Checkpoint, Condition, Run, Sample
 
@@ -18,7 +18,6 @@ CACHE = "cache"
 VIEWS = Path("annotation", "media")
 
 _TEXTS = frozenset({".json", ".jsonl", ".toml", ".html", ".csv", ".txt", ".md"})
-_FEW = 500  # values a statement; SQLite has a limit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +175,7 @@ def _remove_rows(connection: Connection, folder: Path, traces: _Traces, arrays: 
         (t.arrays, "id", arrays),
         (t.clips, "id", traces.clips),
     ):
-        for some in _batches(values):
+        for some in in_batches(values):
             connection.execute(sa.delete(table).where(table.c[column].in_(some)))
     unused = scenes - set(connection.scalars(sa.select(t.conditions.c.background)))
     for name in unused:
@@ -254,11 +253,6 @@ def _ids(connection: Connection, table: sa.Table, column: str, values: set[str])
 
 def _in(connection: Connection, table: sa.Table, column: str, values: set[str]) -> list[sa.Row]:
     found: list[sa.Row] = []
-    for some in _batches(values):
+    for some in in_batches(values):
         found.extend(connection.execute(sa.select(table).where(table.c[column].in_(some))))
     return found
-
-
-def _batches(values: set[str]) -> list[list[str]]:
-    ordered = sorted(values)
-    return [ordered[i : i + _FEW] for i in range(0, len(ordered), _FEW)]

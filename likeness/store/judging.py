@@ -11,12 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from likeness.store import rows, tables
+from likeness.store.database import in_batches
 from likeness.store.judgements import AuditEntry, Delivery, Rater, Vote
 
 Event = tuple[str, str, Mapping[str, Any]]  # what happened, to what, the facts
 
 _LOCK = 7_461_204  # any number, the same everywhere
-_FEW = 500  # values a statement; SQLite has a limit
 _AT_ONCE = 5_000  # rows that are read together
 
 
@@ -57,7 +57,7 @@ def append_deliveries(connection: Connection, deliveries: Iterable[Delivery]) ->
     table = tables.deliveries
     known = {
         name
-        for some in _batches(told)
+        for some in in_batches(told)
         for name in connection.scalars(sa.select(table.c.id).where(table.c.id.in_(some)))
     }
     fresh = {name: delivery for name, delivery in told.items() if name not in known}
@@ -70,7 +70,7 @@ def deliveries_of(
 ) -> Iterator[Delivery]:
     """Read the deliveries whose column has one of the values, of a server or of all, in order."""
     table = tables.deliveries
-    for some in _batches(values):
+    for some in in_batches(values):
         chosen = sa.select(table).where(table.c[column].in_(some)).order_by(table.c.row)
         if server is not None:
             chosen = chosen.where(table.c.server == server)
@@ -107,7 +107,7 @@ def current_votes(connection: Connection, assignments: Collection[str] | None = 
         return _latest(connection, sa.true())
     return [
         vote
-        for some in _batches(assignments)
+        for some in in_batches(assignments)
         for vote in _latest(connection, table.c.assignment.in_(some))
     ]
 
@@ -127,7 +127,7 @@ def read_from(
     columns = (table.c.delivery, table.c.assignment, table.c.rater, table.c.dimension)
     return {
         (row[0], row[1], row[2], row[3])
-        for some in _batches(deliveries)
+        for some in in_batches(deliveries)
         for row in connection.execute(sa.select(*columns).where(table.c.delivery.in_(some)))
     }
 
@@ -154,12 +154,6 @@ def events_of(
     if subject is not None:
         chosen = chosen.where(table.c.subject == subject)
     yield from rows.read(connection, AuditEntry, chosen)
-
-
-def subjects_of(connection: Connection, events: Collection[str]) -> set[str]:
-    """Return what events of some kinds happened to."""
-    table = tables.audit
-    return set(connection.scalars(sa.select(table.c.subject).where(table.c.event.in_(events))))
 
 
 def verify_chain(connection: Connection) -> str | None:
@@ -231,9 +225,3 @@ def _streamed(connection: Connection, table: sa.Table) -> Iterator[Mapping[Any, 
             return
         yield from found
         last = found[-1]["row"]
-
-
-def _batches(values: Collection[Any]) -> Iterator[list[Any]]:
-    ordered = sorted(values)
-    for start in range(0, len(ordered), _FEW):
-        yield ordered[start : start + _FEW]

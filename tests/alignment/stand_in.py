@@ -41,8 +41,44 @@ class StandInReference:
         return StandInReference(self.bias.repeat(len(seen), 1))
 
 
-class StandIn(nn.Module):
+class SmallAdapter(nn.Module):
+    """A low-rank adapter of a policy of one hidden layer, as the loops handle it."""
+
+    inward: nn.Parameter
+    heard_width: int
+    down: nn.Parameter | None
+    up: nn.Parameter | None
+    scale: float
+
+    def add_lora(self, *, rank: int, alpha: float, seed: int) -> None:
+        draw = torch.Generator().manual_seed(seed)
+        dtype = self.inward.dtype
+        self.down = nn.Parameter(torch.randn(rank, self.heard_width, generator=draw).to(dtype))
+        self.up = nn.Parameter(torch.zeros(8, rank, dtype=dtype))
+        self.scale = alpha / rank
+
+    @contextmanager
+    def adapters_off(self) -> Iterator[None]:
+        scale, self.scale = self.scale, 0.0
+        try:
+            yield
+        finally:
+            self.scale = scale
+
+    def trainable(self) -> dict[str, nn.Parameter]:
+        return {name: p for name, p in self.named_parameters() if p.requires_grad}
+
+    def lora_state(self) -> dict[str, Tensor]:
+        return {name: p.detach().clone() for name, p in self.trainable().items()}
+
+    def load_lora(self, state: dict[str, Tensor]) -> None:
+        self.load_state_dict(state, strict=False)
+
+
+class StandIn(SmallAdapter):
     """One hidden layer a latent cell, with a low-rank adapter on it."""
+
+    heard_width = SHAPE[0]
 
     def __init__(self, seed: int = 0, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
@@ -115,30 +151,6 @@ class StandIn(nn.Module):
 
     def load_reference(self, state: dict[str, Tensor]) -> None:
         self.kept = dict(state)
-
-    def add_lora(self, *, rank: int, alpha: float, seed: int) -> None:
-        draw = torch.Generator().manual_seed(seed)
-        dtype = self.inward.dtype
-        self.down = nn.Parameter(torch.randn(rank, SHAPE[0], generator=draw).to(dtype))
-        self.up = nn.Parameter(torch.zeros(8, rank, dtype=dtype))
-        self.scale = alpha / rank
-
-    @contextmanager
-    def adapters_off(self) -> Iterator[None]:
-        scale, self.scale = self.scale, 0.0
-        try:
-            yield
-        finally:
-            self.scale = scale
-
-    def trainable(self) -> dict[str, nn.Parameter]:
-        return {name: p for name, p in self.named_parameters() if p.requires_grad}
-
-    def lora_state(self) -> dict[str, Tensor]:
-        return {name: p.detach().clone() for name, p in self.trainable().items()}
-
-    def load_lora(self, state: dict[str, Tensor]) -> None:
-        self.load_state_dict(state, strict=False)
 
 
 def make_pair(index: int, **changes: object) -> PreferencePair:

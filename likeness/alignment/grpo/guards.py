@@ -1,16 +1,14 @@
 """What stops a run before it does harm; the last good checkpoint stays."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 
 from likeness.alignment.grpo.interface import Collected
 from likeness.alignment.grpo.judging import Judgement
 from likeness.alignment.grpo.settings import RolloutConfig, RolloutError
-
-Tripwire = Callable[[int, Mapping[str, float]], str | None]
-"""Given a step and what its evaluation measured, says what is wrong, or None."""
+from likeness.alignment.guards import Tripwire
 
 
 class LimitError(RolloutError):

@@ -127,7 +127,7 @@ class Algorithm(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a run does: how it draws and learns, and by which algorithm of ALGORITHMS."""
+    """What a run does: how it draws and learns, and by which algorithm."""
 
     algorithm: Algorithm
     config: RolloutConfig

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import torch
 
 from likeness.alignment.grpo.drawing import OldPolicy, collect
-from likeness.alignment.grpo.guards import Tripwire, check_wire
+from likeness.alignment.grpo.guards import check_wire
 from likeness.alignment.grpo.interface import Plan
 from likeness.alignment.grpo.judging import AskedSet, RewardFunction, check_names
 from likeness.alignment.grpo.learning import learn
 from likeness.alignment.grpo.settings import RolloutConfig
+from likeness.alignment.guards import Tripwire
 from likeness.alignment.masked_dpo import Evaluation, Outcome
 from likeness.alignment.policy import SamplingPolicy
 from likeness.alignment.training_state import (

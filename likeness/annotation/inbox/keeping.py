@@ -19,12 +19,11 @@ from likeness.annotation.inbox.reading import (
 )
 from likeness.annotation.layout import LAYOUT
 from likeness.store import judging, tables
+from likeness.store.database import in_batches
 from likeness.store.judgements import Assignment, Delivery, Vote
 from likeness.store.judging import Event
 from likeness.store.ledger import Ledger
 from likeness.store.record import now
-
-_FEW = 500  # values a statement; SQLite has a limit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,26 +110,25 @@ def names_told(connection: Connection, server: str | None = None) -> list[str]:
 def dealt_of(connection: Connection, keys: Collection[str]) -> dict[str, Dealt]:
     """Return what keys stand for; unknown ones are left out."""
     assignments, comparisons, campaigns = tables.assignments, tables.comparisons, tables.campaigns
-    clips = tables.clips
-    held, lasts = {}, {}
-    for side in ("first", "second"):
-        held[side] = sa.exists().where(clips.c.id == comparisons.c[side])
-        length = sa.select(clips.c.duration).where(clips.c.id == comparisons.c[side])
-        lasts[side] = length.scalar_subquery().label(f"{side}_lasts")
+    first, second = (tables.clips.alias(side) for side in ("one", "other"))
     found: dict[str, Dealt] = {}
-    for some in in_batches(sorted(keys)):
+    for some in in_batches(keys):
         chosen = (
             sa.select(
                 assignments,
                 campaigns.c.dimensions,
                 campaigns.c.layout,
-                *lasts.values(),
+                first.c.duration.label("first_lasts"),
+                second.c.duration.label("second_lasts"),
                 sa.case(
-                    (~held["first"], comparisons.c.first), (~held["second"], comparisons.c.second)
+                    (first.c.id.is_(None), comparisons.c.first),
+                    (second.c.id.is_(None), comparisons.c.second),
                 ).label("forgotten"),
             )
             .join(comparisons, assignments.c.comparison == comparisons.c.id)
             .join(campaigns, comparisons.c.campaign == campaigns.c.id)
+            .outerjoin(first, comparisons.c.first == first.c.id)
+            .outerjoin(second, comparisons.c.second == second.c.id)
             .where(assignments.c.id.in_(some))
         )
         for row in connection.execute(chosen).mappings():
@@ -150,7 +148,7 @@ def whose_keys(connection: Connection, keys: Collection[str]) -> dict[str, tuple
     columns = (assignments.c.id, comparisons.c.campaign, assignments.c.rater)
     return {
         row[0]: (row[1], row[2])
-        for some in in_batches(sorted(set(keys)))
+        for some in in_batches(set(keys))
         for row in connection.execute(
             sa.select(*columns)
             .join(comparisons, assignments.c.comparison == comparisons.c.id)
@@ -250,9 +248,3 @@ def _told_of(vote: Vote) -> dict[str, Any]:
 
 def _uncounted(votes: Iterable[Vote]) -> int:
     return sum(vote.reason is not None and vote.reason != WITHDRAWN for vote in votes)
-
-
-def in_batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Divide names into as many as are read together."""
-    for start in range(0, len(names), _FEW):
-        yield names[start : start + _FEW]

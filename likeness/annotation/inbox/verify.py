@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from sqlalchemy.engine import Connection
 
-from likeness.annotation.inbox.keeping import differing, in_batches, names_told
+from likeness.annotation.inbox.keeping import differing, names_told
 from likeness.annotation.inbox.sync import PAGE, alive, gone_events, lost_tasks
 from likeness.annotation.inbox.telling import told
 from likeness.annotation.server.client import Server, Task
 from likeness.annotation.server.posting import on_server
 from likeness.store import judging
+from likeness.store.database import in_batches
 from likeness.store.progress import Progress, silent
 from likeness.store.workspace import Workspace
 

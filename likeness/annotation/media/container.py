@@ -19,11 +19,12 @@ from av.bitstream import BitStreamFilterContext
 from av.codec.context import Flags
 from av.container import OutputContainer
 from av.packet import Packet
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+from av.video.reformatter import Colorspace
 from av.video.stream import VideoStream
 
 from likeness.annotation.media.composing import View, ViewError
 from likeness.store.atomic import write_bytes
+from likeness.store.media.writing import say_bt709
 
 BITS = 0.20  # a pixel and frame
 SOUND = 96_000  # bits a second
@@ -120,9 +121,5 @@ def _video(container: OutputContainer, view: View, coarseness: int) -> VideoStre
     )
     stream.width, stream.height = view.size
     stream.pix_fmt = "yuv420p"
-    context = stream.codec_context
-    context.colorspace = Colorspace.ITU709
-    context.color_range = ColorRange.MPEG
-    context.color_primaries = ColorPrimaries.BT709
-    context.color_trc = ColorTrc.BT709
+    say_bt709(stream)
     return stream

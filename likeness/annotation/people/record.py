@@ -4,7 +4,9 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist, median
+from statistics import median
+
+import numpy as np
 
 from likeness.annotation.judgements import Judgement
 from likeness.annotation.people.sequential import Alarm, watch
@@ -38,13 +40,11 @@ class Share:
         """Make the share of `hits`, not necessarily whole, among trials."""
         if not trials:
             return cls(value=math.nan, low=math.nan, high=math.nan, trials=0)
-        z = NormalDist().inv_cdf((1 + LEVEL) / 2)
-        share = hits / trials
-        middle = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
-        spread = math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
-        half = z * spread / (1 + z**2 / trials)
-        low, high = max(middle - half, 0.0), min(middle + half, 1.0)
-        return cls(value=share, low=low, high=high, trials=trials)
+        from statsmodels.stats.proportion import proportion_confint
+
+        ends = proportion_confint(hits, trials, 1 - LEVEL, method="wilson")
+        low, high = np.clip(np.asarray(ends, dtype=float), 0, 1).tolist()
+        return cls(value=hits / trials, low=low, high=high, trials=trials)
 
 
 @dataclass(frozen=True, kw_only=True)

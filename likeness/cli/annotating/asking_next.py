@@ -1,11 +1,12 @@
 """What a learned preference says of pairs that nobody was asked about yet."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from likeness.rewards.preference.learned import Learned
+    from likeness.store.records import Score
     from likeness.store.workspace import Workspace
 
 
@@ -33,9 +34,12 @@ def chances(
             "`likeness rewards fit-preference`"
         )
     learned = Learned.load(folder)
-    pairs = candidates(workspace.samples(), workspace.scores())
+    scores = workspace.scores()
+    pairs = candidates(workspace.samples(), scores)
     clips = {side.sample: side.clip for pair in pairs for side in (pair.first, pair.second)}
-    leads = log_odds(workspace, learned, head_of(learned, dimension), tuple(set(clips.values())))
+    wanted = set(clips.values())
+    mine = [score for score in scores if score.clip in wanted]
+    leads = log_odds(mine, learned, head_of(learned, dimension))
     if not leads:
         raise ChoiceError(
             f"no sample has any of the scores that {folder} looks at "
@@ -70,21 +74,21 @@ def head_of(learned: "Learned", dimension: str) -> str:
     )
 
 
-def log_odds(
-    workspace: "Workspace", learned: "Learned", head: str, clips: Sequence[str]
-) -> dict[str, float]:
-    """Score clips by a head, in log odds; those without any of its features are left out."""
+def log_odds(scores: "Iterable[Score]", learned: "Learned", head: str) -> dict[str, float]:
+    """Judge clips by a head, in log odds; those without any of its features are left out.
+
+    Args:
+        scores: of the clips; those that the preference doesn't look at are passed over.
+        learned: the preference.
+        head: its name.
+
+    """
     import numpy as np
 
     from likeness.rewards.preference.features import Features
 
-    wanted = set(clips)
-    scores = [
-        score
-        for score in workspace.scores()
-        if score.clip in wanted and score.reward in learned.features
-    ]
-    features = Features.of_scores(scores, learned.features)
+    looked_at = [score for score in scores if score.reward in learned.features]
+    features = Features.of_scores(looked_at, learned.features)
     features.agree(learned.versions)
     values = learned.heads[head].scores(features.values)
     some = np.asarray(np.isfinite(features.values).any(axis=1))

@@ -10,6 +10,7 @@ from likeness.cli.options import DatabaseUrl
 
 if TYPE_CHECKING:
     from likeness.annotation.advice.backend import Advice, Adviser
+    from likeness.rewards.preference.learned import Learned
     from likeness.store.workspace import Workspace
 
 
@@ -31,21 +32,18 @@ def backend(
 
     learned = Learned.load(preference)
     with Workspace.open(workspace, database) as opened:
-        advise = adviser(opened, preference)
+        advise = adviser(opened, learned)
         with server((host, port), advise, f"preference-{learned.hash[:12]}") as serving:
             say(f"listening on http://{host}:{serving.server_address[1]}; end with Ctrl-C")
             serving.serve_forever()
 
 
-def adviser(workspace: "Workspace", folder: Path) -> "Adviser":
+def adviser(workspace: "Workspace", learned: "Learned") -> "Adviser":
     """Make what predicts a view: for reviewers as they stand now, and for nobody else."""
     from likeness.annotation.advice.backend import Advice
     from likeness.cli.annotating.asking_next import log_odds, preferred
-    from likeness.rewards.preference.learned import Learned
     from likeness.store.judgements import Assignment, Campaign, Comparison
     from likeness.store.raters import raters
-
-    learned = Learned.load(folder)
 
     def advise(key: str) -> Mapping[str, "Advice"]:
         views = workspace.find(Assignment, id=key)
@@ -58,11 +56,12 @@ def adviser(workspace: "Workspace", folder: Path) -> "Adviser":
         asked = workspace.get(Comparison, view.comparison)
         first, second = asked.first, asked.second
         left, right = (first, second) if view.left == "first" else (second, first)
+        scores = [score for clip in (left, right) for score in workspace.scores(clip=clip)]
         found = {}
         for dimension in workspace.get(Campaign, asked.campaign).dimensions:
             if dimension not in learned.heads:
                 continue
-            leads = log_odds(workspace, learned, dimension, (left, right))
+            leads = log_odds(scores, learned, dimension)
             if {left, right} <= leads.keys():
                 (chance,) = preferred(learned, [leads[left] - leads[right]])
                 found[dimension] = Advice(left=chance)

@@ -1,6 +1,5 @@
 """From a planned campaign to raters' queues on the server."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,6 +32,7 @@ def post(
 
     Stopped and started again, it goes on. Raters without an account get one on our own server.
     """
+    from likeness.annotation.server.accounts import FILE
     from likeness.annotation.server.client import ServerError, check_version
     from likeness.annotation.server.place import MEDIA, read_place
     from likeness.annotation.server.posting import post as put
@@ -70,7 +70,7 @@ def post(
             for note in dict.fromkeys(shown.notes.values()):
                 say(f"  {note}")
     if place.ours:
-        say(f"passwords are in {_secrets(workspace)}")
+        say(f"passwords are in {workspace / FILE}")
 
 
 def _account(workspace: "Workspace", place: "Place", server: "HttpServer", rater: "Rater") -> str:
@@ -96,9 +96,3 @@ def _account(workspace: "Workspace", place: "Place", server: "HttpServer", rater
         changed = replace(rater, account=account, standing="active", note="has an account")
         append_rater(workspace, replace(changed, created=now()))
     return account
-
-
-def _secrets(workspace: Path) -> str:
-    from likeness.annotation.server.accounts import FILE
-
-    return str(workspace / FILE)

@@ -22,37 +22,35 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Say who agrees with whom, how each rater works, and which checkpoint is preferred."""
-    from likeness.annotation.judgements import counting
     from likeness.annotation.people.record import reports
-    from likeness.cli.annotating.votes import trusted_judgements
+    from likeness.cli.annotating.votes import judged
     from likeness.store.workspace import Workspace
 
     with Workspace.open(workspace, database) as opened:
-        rows, judgements, left_out = trusted_judgements(opened, campaign)
+        said = judged(opened, campaign)
         checkpoints = {sample.id: sample.checkpoint for sample in opened.samples()}
-    everybody = counting(rows.votes, rows.assignments, rows.comparisons).judgements
     dimensions = [
-        _dimension(name, judgements, checkpoints, (resamples, seed))
-        for name in rows.campaign.dimensions
+        _dimension(name, said.trusted, checkpoints, (resamples, seed))
+        for name in said.rows.campaign.dimensions
     ]
-    people = reports(everybody)
+    people = reports(said.all)
+    views, seen = len(said.rows.assignments), len({one.assignment.id for one in said.all})
     if as_json:
         from dataclasses import asdict
 
         print_json(
             {
                 "campaign": campaign,
-                "views": len(rows.assignments),
-                "judged": len({one.assignment.id for one in everybody}),
-                "left_out": left_out,
+                "views": views,
+                "judged": seen,
+                "left_out": said.left_out,
                 "dimensions": dimensions,
                 "raters": [asdict(person) for person in people],
             }
         )
         return
-    judged = len({one.assignment.id for one in everybody})
-    say(f"{campaign}: {judged} of {len(rows.assignments)} views judged")
-    for reason, count in sorted(left_out.items()):
+    say(f"{campaign}: {seen} of {views} views judged")
+    for reason, count in sorted(said.left_out.items()):
         say(f"  {count} votes left out: {reason}")
     for told in dimensions:
         _say_dimension(told)

@@ -1,7 +1,7 @@
 """From the votes of a campaign to reviews, pairs and files."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
@@ -28,8 +28,8 @@ def review(
     from likeness.store.workspace import Workspace
 
     with Workspace.open(workspace, database) as opened:
-        rows, judgements, _ = trusted_judgements(opened, campaign)
-        found = adjudicate(judgements, rows.assignments, raters(opened))
+        said = judged(opened, campaign)
+        found = adjudicate(said.trusted, said.rows.assignments, raters(opened))
         opened.add(*found.comparisons, *found.assignments)
     told = {
         "disputed": len(found.comparisons) + len(found.without),
@@ -73,8 +73,8 @@ def votes_to_pairs(
     from likeness.store.workspace import Workspace
 
     with Workspace.open(workspace, database) as opened:
-        _, judgements, left_out = trusted_judgements(opened, campaign)
-        labels = soft_labels(judgements, dimension, ties)
+        said = judged(opened, campaign)
+        labels = soft_labels(said.trusted, dimension, ties)
         found = pairs_of(labels, campaign, by_chance=by_chance)
         opened.add(*found.pairs)
         samples = {sample.id: sample for sample in opened.samples()}
@@ -85,7 +85,7 @@ def votes_to_pairs(
     told = {
         "pairs": [pair.id for pair in found.pairs],
         "labels_left_out": found.left_out,
-        "votes_left_out": left_out,
+        "votes_left_out": said.left_out,
     }
     if as_json:
         print_json(told)
@@ -93,7 +93,7 @@ def votes_to_pairs(
     say(f"{len(found.pairs)} pairs of {len(labels)} questions in {dimension}")
     for reason, count in sorted(found.left_out.items()):
         say(f"  {count} labels left out: {reason}")
-    for reason, count in sorted(left_out.items()):
+    for reason, count in sorted(said.left_out.items()):
         say(f"  {count} votes left out: {reason}")
 
 
@@ -115,10 +115,17 @@ def import_pairs(
     say(f"{len(found)} pairs read, {fresh} of them new")
 
 
-def trusted_judgements(
-    workspace: "Workspace", campaign: str
-) -> "tuple[CampaignRows, tuple[Judgement, ...], dict[str, int]]":
-    """Read a campaign's judgements of raters who are not suspended, and what was left out."""
+class Judged(NamedTuple):
+    """A campaign's rows and judgements; what was left out of the trusted ones, by reason."""
+
+    rows: "CampaignRows"
+    all: "tuple[Judgement, ...]"
+    trusted: "tuple[Judgement, ...]"
+    left_out: dict[str, int]
+
+
+def judged(workspace: "Workspace", campaign: str) -> Judged:
+    """Read what counts of a campaign's votes, and of it what raters said who are not suspended."""
     from likeness.annotation.judgements import counting
     from likeness.annotation.people.standing import trusted
     from likeness.store.raters import campaign_rows, raters
@@ -129,4 +136,4 @@ def trusted_judgements(
     left_out = dict(counted.left_out)
     if gone := len(counted.judgements) - len(kept):
         left_out["of raters who are suspended or unknown"] = gone
-    return rows, kept, left_out
+    return Judged(rows, counted.judgements, kept, left_out)

@@ -189,7 +189,7 @@ def enter_checkpoint(studio: Studio, run: str, step: int, adapter: Path) -> str:
 
 def _record(studio: Studio, dataset: PreferenceSet, recipe: Recipe, name: str) -> Run:
     workspace = studio.workspace
-    pairs = [workspace.get(Pair, pair.id) for pair in dataset.pairs]
+    conditions = {workspace.get(Pair, pair.id).condition for pair in dataset.pairs}
     return Run(
         id=name,
         kind="masked_dpo",
@@ -198,16 +198,15 @@ def _record(studio: Studio, dataset: PreferenceSet, recipe: Recipe, name: str) -
         commit=code_version(),
         dataset_hash=dataset.hash,
         parent=studio.checkpoint,
-        identities=people_of(workspace, {pair.condition for pair in pairs}),
+        identities=people_of(
+            workspace, {workspace.get(Condition, name).references[0] for name in conditions}
+        ),
     )
 
 
-def people_of(workspace: Workspace, conditions: Collection[str]) -> tuple[str, ...]:
-    """Name the people whom these conditions show."""
-    people = set()
-    for name in conditions:
-        reference = workspace.get(Condition, name).references[0]
-        people.add(workspace.get(ClipEntry, reference).identity)
+def people_of(workspace: Workspace, clips: Collection[str]) -> tuple[str, ...]:
+    """Name the people whom these clips show, where known."""
+    people = {workspace.get(ClipEntry, clip).identity for clip in clips}
     return tuple(sorted(person for person in people if person is not None))
 
 

@@ -196,5 +196,5 @@ def _record(studio: Studio, asked: Sequence[Condition], recipe: Recipe, name: st
         commit=code_version(),
         dataset_hash=content_id({"conditions": names}),
         parent=studio.checkpoint,
-        identities=people_of(studio.workspace, names),
+        identities=people_of(studio.workspace, {c.references[0] for c in asked}),
     )

@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from likeness.alignment.grpo.guards import Tripwire
 from likeness.alignment.grpo.interface import Plan
 from likeness.alignment.grpo.judging import Asked, AskedSet, GroupKey, Judgement, check_names
 from likeness.alignment.grpo.loop import Hooks, train
+from likeness.alignment.guards import Tripwire
 from likeness.alignment.masked_dpo import Outcome
 from likeness.alignment.recipe import Recipe
 from likeness.benchmark.suite import Suite
-from likeness.cli.loop.alignment import code_version
+from likeness.cli.loop.alignment import code_version, enter_checkpoint, people_of
 from likeness.cli.loop.studio import BATCH, Studio
 from likeness.model import Conditioning
 from likeness.rewards.base import Subject
@@ -27,7 +27,7 @@ from likeness.rewards.tripwires.wires import Tripwires
 from likeness.store.progress import Progress, silent
 from likeness.store.recipes import recipe_table
 from likeness.store.record import canonical_json
-from likeness.store.records import Checkpoint, ClipEntry, Condition, Run, Score
+from likeness.store.records import ClipEntry, Condition, Run, Score
 from likeness.store.runs import RunFolder
 from likeness.store.workspace import Workspace
 
@@ -214,16 +214,7 @@ def align_on_rewards(
         outcome = train(studio.generator, learnt_on, judges, plan, run, hooks)
     finally:
         workspace.set_run_state(name, run.status.state)
-    workspace.add(
-        Checkpoint(
-            id=f"{name}-{outcome.step}",
-            run=name,
-            step=outcome.step,
-            path=str(outcome.adapter.relative_to(workspace.path)),
-            hash=hashlib.sha256(outcome.adapter.read_bytes()).hexdigest(),
-            preset=studio.generator.config.preset,
-        )
-    )
+    enter_checkpoint(studio, name, outcome.step, outcome.adapter)
     return outcome
 
 
@@ -255,9 +246,6 @@ def _judgement(scores: Sequence[Score], names: Sequence[str]) -> Judgement:
 
 
 def _record(studio: Studio, asked: AskedSet, recipe: Recipe, name: str) -> Run:
-    people = {
-        studio.workspace.get(ClipEntry, one.key.reference).identity for one in asked.conditions
-    }
     return Run(
         id=name,
         kind=recipe.algorithm,
@@ -266,5 +254,5 @@ def _record(studio: Studio, asked: AskedSet, recipe: Recipe, name: str) -> Run:
         commit=code_version(),
         dataset_hash=asked.hash,
         parent=studio.checkpoint,
-        identities=tuple(sorted(person for person in people if person is not None)),
+        identities=people_of(studio.workspace, {one.key.reference for one in asked.conditions}),
     )

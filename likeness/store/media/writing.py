@@ -121,12 +121,17 @@ def _video(container: OutputContainer, rate: Fraction) -> VideoStream:
         },
     )
     stream.pix_fmt = "yuv420p"
+    say_bt709(stream)
+    return stream
+
+
+def say_bt709(stream: VideoStream) -> None:
+    """Write into a film's stream which colours its numbers mean: BT.709, limited range."""
     context = stream.codec_context
     context.colorspace = Colorspace.ITU709
     context.color_range = ColorRange.MPEG
     context.color_primaries = ColorPrimaries.BT709
     context.color_trc = ColorTrc.BT709
-    return stream
 
 
 def _lossless_video(container: OutputContainer, rate: Fraction) -> VideoStream:

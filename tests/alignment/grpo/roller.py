@@ -3,11 +3,11 @@
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from stand_in import SmallAdapter
 from torch import Tensor, nn
 
 from likeness.alignment.grpo.forward_process import NFT
@@ -34,8 +34,10 @@ class Vector:
     vector: Tensor
 
 
-class Roller(nn.Module):
+class Roller(SmallAdapter):
     """One hidden layer a latent cell, a reference stream of one matrix, an adapter on both."""
+
+    heard_width = 4
 
     def __init__(self, seed: int = 0, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
@@ -126,30 +128,6 @@ class Roller(nn.Module):
 
     def _noise(self, seeds: list[int]) -> Tensor:
         return seeded_noise(SHAPE, seeds).to(self.inward.dtype)
-
-    def add_lora(self, *, rank: int, alpha: float, seed: int) -> None:
-        draw = torch.Generator().manual_seed(seed)
-        dtype = self.inward.dtype
-        self.down = nn.Parameter(torch.randn(rank, 4, generator=draw).to(dtype))
-        self.up = nn.Parameter(torch.zeros(8, rank, dtype=dtype))
-        self.scale = alpha / rank
-
-    @contextmanager
-    def adapters_off(self) -> Iterator[None]:
-        scale, self.scale = self.scale, 0.0
-        try:
-            yield
-        finally:
-            self.scale = scale
-
-    def trainable(self) -> dict[str, nn.Parameter]:
-        return {name: p for name, p in self.named_parameters() if p.requires_grad}
-
-    def lora_state(self) -> dict[str, Tensor]:
-        return {name: p.detach().clone() for name, p in self.trainable().items()}
-
-    def load_lora(self, state: dict[str, Tensor]) -> None:
-        self.load_state_dict(state, strict=False)
 
 
 class Brightness:
