@@ -10,12 +10,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from likeness.alignment.guards import Watched
 from likeness.alignment.masked_dpo import Outcome, train
 from likeness.alignment.mining import Mining, candidates, mine, shuffle_pairs
 from likeness.alignment.preference import PreferenceError, PreferenceSet, preference_set
 from likeness.alignment.recipe import Recipe
 from likeness.cli.console import say
+from likeness.cli.loop.learnable import REASON, pairs_to_learn
 from likeness.cli.loop.studio import Studio
+from likeness.cli.loop.watching import watch_beside
 from likeness.model import Generator
 from likeness.rewards.sets import RewardSet
 from likeness.store.progress import Progress, silent
@@ -142,18 +145,31 @@ def align_on_pairs(
     workspace = studio.workspace
     if not recipe.pairs.source:
         check_reward(judges, recipe.mining.reward)
-    pairs: Sequence[Pair] = workspace.pairs(source=recipe.source)
+    pairs, tested = pairs_to_learn(workspace, recipe.source)
     if recipe.pairs.shuffle:
         pairs = shuffle_pairs(pairs, np.random.default_rng(recipe.masked_dpo.seed))
         workspace.add(*pairs)
     dataset = load_pairs(studio, pairs, recipe)
-    for reason, count in dataset.dropped.items():
+    for reason, count in (Counter(dataset.dropped) + Counter({REASON: tested})).items():
         say(f"{count} pairs dropped for {reason}")
-    return align(studio, dataset, recipe, name, progress)
+    learnt_on = {pair.id for pair in dataset.pairs}
+    watch = watch_beside(
+        studio,
+        judges,
+        [recipe.mining.reward, *recipe.mining.tolerances],
+        [pair for pair in pairs if pair.id in learnt_on],
+        workspace.path / "runs" / name,
+    )
+    return align(studio, dataset, recipe, name, progress, watch and watch.watched)
 
 
 def align(
-    studio: Studio, dataset: PreferenceSet, recipe: Recipe, name: str, progress: Progress = silent
+    studio: Studio,
+    dataset: PreferenceSet,
+    recipe: Recipe,
+    name: str,
+    progress: Progress = silent,
+    watched: Watched | None = None,
 ) -> Outcome:
     """Run masked DPO in runs/NAME, or go on with it; the studio's generator carries the adapter.
 
@@ -165,7 +181,7 @@ def align(
     )
     workspace.add(run.record)
     try:
-        outcome = train(studio.generator, dataset, recipe.masked_dpo, run, progress)
+        outcome = train(studio.generator, dataset, recipe.masked_dpo, run, progress, watched)
     finally:
         workspace.set_run_state(name, run.status.state)
     enter_checkpoint(studio, name, outcome.step, outcome.adapter)
