@@ -9,8 +9,10 @@ import pytest
 from likeness.alignment.comparison import COMPARISONS, Comparison
 from likeness.alignment.guards import GuardError, TrainingError
 from likeness.cli import run
+from likeness.cli.console import bars
 from likeness.cli.loop import aligning
 from likeness.cli.loop.hacked import NAME, Ended, combined
+from likeness.store.errors import LikenessError
 from likeness.store.recipes import RecipeError
 from likeness.store.records import Score
 
@@ -56,9 +58,9 @@ def test_an_arm_whose_recipe_is_not_there_is_named():
 
 def test_a_comparison_without_the_tables_arms_is_refused(tmp_path):
     ablation = aligning.Aligning(
-        checkpoint="tiny", out=tmp_path, comparison=Comparison(), people=2, bars=lambda _: 1 / 0
+        checkpoint="tiny", out=tmp_path, comparison=Comparison(), people=2, bars=bars
     )
-    with pytest.raises(Exception, match="the comparison has no arm dpo"):
+    with pytest.raises(LikenessError, match="the comparison has no arm dpo"):
         ablation.run()
 
 

@@ -18,6 +18,7 @@ from likeness.alignment.recipe import Recipe
 from likeness.cli.console import say
 from likeness.cli.loop.learnable import REASON, pairs_to_learn
 from likeness.cli.loop.studio import Studio
+from likeness.cli.loop.tracking import tracked
 from likeness.cli.loop.watching import watch_beside
 from likeness.model import Generator
 from likeness.rewards.sets import RewardSet
@@ -181,7 +182,8 @@ def align(
     )
     workspace.add(run.record)
     try:
-        outcome = train(studio.generator, dataset, recipe.masked_dpo, run, progress, watched)
+        with tracked(run, recipe.trackers):
+            outcome = train(studio.generator, dataset, recipe.masked_dpo, run, progress, watched)
     finally:
         workspace.set_run_state(name, run.status.state)
     enter_checkpoint(studio, name, outcome.step, outcome.adapter)

@@ -20,6 +20,7 @@ from likeness.cli.loop.alignment import (
 from likeness.cli.loop.judging import Question, judge, values
 from likeness.cli.loop.learnable import conditions_to_learn
 from likeness.cli.loop.studio import Order, Sampler, Studio
+from likeness.cli.loop.tracking import tracked
 from likeness.rewards.sets import RewardSet
 from likeness.store.progress import Progress
 from likeness.store.recipes import recipe_table
@@ -58,7 +59,7 @@ def align_in_rounds(
     steps, rounds = recipe.masked_dpo.steps, recipe.online.rounds
     outcome = Outcome(step=0, finished=False, adapter=Path())
     try:
-        with run.running():
+        with run.running(), tracked(run, recipe.trackers):
             for number in range(rounds):
                 turn = Round(studio, judges, recipe, run, number)
                 outcome = turn.run(asked, outcome, progress)

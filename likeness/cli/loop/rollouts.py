@@ -9,6 +9,7 @@ from likeness.alignment.recipe import Recipe
 from likeness.cli.loop.alignment import code_version, enter_checkpoint, people_of
 from likeness.cli.loop.learnable import conditions_to_learn
 from likeness.cli.loop.studio import Studio
+from likeness.cli.loop.tracking import tracked
 from likeness.cli.loop.watching import WATCHED, Judges, Watch, encoded, one_a_group
 from likeness.rewards.sets import RewardSet
 from likeness.store.progress import Progress, silent
@@ -44,7 +45,8 @@ def align_on_rewards(
     plan = Plan(algorithm=getattr(recipe, recipe.algorithm), config=recipe.rollouts)
     hooks = Hooks(progress=progress, evaluate=watch, tripwire=wire)
     try:
-        outcome = train(studio.generator, learnt_on, judges, plan, run, hooks)
+        with tracked(run, recipe.trackers):
+            outcome = train(studio.generator, learnt_on, judges, plan, run, hooks)
     finally:
         workspace.set_run_state(name, run.status.state)
     enter_checkpoint(studio, name, outcome.step, outcome.adapter)
