@@ -60,7 +60,7 @@ def test_a_comparison_without_the_tables_arms_is_refused(tmp_path):
     ablation = aligning.Aligning(
         checkpoint="tiny", out=tmp_path, comparison=Comparison(), people=2, bars=bars
     )
-    with pytest.raises(LikenessError, match="the comparison has no arm dpo"):
+    with pytest.raises(LikenessError, match="neither all of the arms dpo, masked_dpo"):
         ablation.run()
 
 

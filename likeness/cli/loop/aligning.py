@@ -33,6 +33,9 @@ from likeness.store.workspace import Workspace
 TABLE_5 = ("dpo", "masked_dpo", "masked_real")
 REWARDS = ("masked_dpo", "grpo", "unguarded")
 NONE = "none"
+COMBINED = (
+    "The combined reward is the testbed's without naturalness and style, which are not scored here."
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,9 +60,11 @@ class Aligning:
 
     def run(self) -> Ablations:
         """Train what is not trained yet, judge it, and say what became of the claims."""
-        missing = [n for n in (*TABLE_5, *REWARDS) if n not in self.comparison.arms]
-        if missing:
-            raise LikenessError(f"the comparison has no arm {missing[0]}, which the tables need")
+        if not (self._has(TABLE_5) or self._has(REWARDS)):
+            raise LikenessError(
+                f"the comparison has neither all of the arms {', '.join(TABLE_5)} nor all of "
+                f"{', '.join(REWARDS)}, which the tables are of"
+            )
         for arm in self.comparison.arms:
             self.comparison.recipe(arm, 0)  # before anything is made, whether it can be read
         with Workspace.create(self.out / "workspace") as workspace, workspace.lock("aligning"):
@@ -82,6 +87,9 @@ class Aligning:
             seeds = {"trainings": self.comparison.seeds}
             facts = manifest(bench, recipe_table(self.comparison), code_version(), seeds)
             return Ablations(studies=self._studies(workspace, rows), manifest=facts)
+
+    def _has(self, arms: Sequence[str]) -> bool:
+        return set(arms) <= set(self.comparison.arms)
 
     def _folder(self, workspace: Workspace, arm: str, seed: int) -> Path:
         return workspace.path / "runs" / f"{arm}-seed{seed}"
@@ -174,12 +182,10 @@ class Aligning:
             "in the samples that pairs are mined from; a person's clips of all of them count as "
             f"one person in the intervals. {self.comparison.learnt} people were learnt on."
         ]
+        seeds = range(self.comparison.seeds)
         ended = {
-            arm: [
-                Ended.of(self._folder(workspace, arm, seed))
-                for seed in range(self.comparison.seeds)
-            ]
-            for arm in REWARDS
+            arm: [Ended.of(self._folder(workspace, arm, seed)) for seed in seeds]
+            for arm in self.comparison.arms
         }
         told = [
             f"{self._label(arm)}, seed {seed}: {one.reason}. Judged is the last checkpoint, of "
@@ -189,15 +195,13 @@ class Aligning:
             if one
         ]
         why = {arm: [one.reason if one else None for one in row] for arm, row in ended.items()}
-        combination = (
-            "The combined reward is the testbed's without naturalness and style, which are not "
-            "scored here."
-        )
-        return (
-            preferences_study(*some(TABLE_5), note),
-            alignment_study(*some(TABLE_5[1:2]), note),
-            rewards_study(*some(REWARDS), why, [*note, combination, *told]),
-        )
+        made: list[Ablation] = []
+        if self._has(TABLE_5):
+            made.append(preferences_study(*some(TABLE_5), note))
+            made.append(alignment_study(*some(TABLE_5[1:2]), note))
+        if self._has(REWARDS):
+            made.append(rewards_study(*some(REWARDS), why, [*note, COMBINED, *told]))
+        return tuple(made)
 
     def _label(self, arm: str) -> str:
         if arm == NONE:

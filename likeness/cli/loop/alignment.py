@@ -70,6 +70,7 @@ def load_pairs(studio: Studio, pairs: Sequence[Pair], recipe: Recipe) -> Prefere
         if found is None:
             gone["clips that are gone"] += 1
         else:
+            _check_fits(studio.generator, pair, found)
             kept.append(pair)
             latents |= found
     names = sorted({pair.condition for pair in kept})
@@ -88,6 +89,18 @@ def load_pairs(studio: Studio, pairs: Sequence[Pair], recipe: Recipe) -> Prefere
     if recipe.pairs.winner == "generated":
         return dataset
     return _with_true_clips(studio, dataset, {pair.id: pair.condition for pair in kept})
+
+
+def _check_fits(generator: Generator, pair: Pair, latents: Mapping[str, torch.Tensor]) -> None:
+    """Refuse samples that the checkpoint could not have drawn; their length is free."""
+    channels, _, *area = generator.latent_shape
+    for name, found in latents.items():
+        if [found.shape[0], *found.shape[2:]] != [channels, *area]:
+            raise PreferenceError(
+                f"pair {pair.id}: sample {name} has latents {tuple(found.shape)}, and this "
+                f"checkpoint makes {tuple(generator.latent_shape)}: another preset drew it; give "
+                "that as --checkpoint, or draw samples and mine pairs anew"
+            )
 
 
 def _latents(workspace: Workspace, pair: Pair) -> dict[str, torch.Tensor] | None:
