@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 
+from likeness.alignment.dpo.beginning import begin
 from likeness.alignment.dpo.config import MaskedDPOConfig
 from likeness.alignment.dpo.drawing import data_order, draw_noise
-from likeness.alignment.masked_dpo import begin, masked_dpo
+from likeness.alignment.masked_dpo import masked_dpo
 from likeness.alignment.policy import Policy
 from likeness.alignment.preference import Batch, PreferenceSet
 from likeness.store.progress import Progress, silent

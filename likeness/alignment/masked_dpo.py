@@ -5,17 +5,16 @@
 The reference model is the same network with its adapter off, or a frozen copy of what learns.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_, get_total_norm
 
-from likeness.alignment.adapter import load_adapter, read_tensors
+from likeness.alignment.dpo.beginning import begin, origin_of, reference_of
 from likeness.alignment.dpo.config import MaskedDPOConfig
 from likeness.alignment.dpo.drawing import (
     Place,
@@ -37,10 +36,11 @@ from likeness.alignment.losses import (
 )
 from likeness.alignment.policy import Policy
 from likeness.alignment.preference import Batch, PreferenceSet
+from likeness.alignment.team import Alone, Team, average, average_gradients, held, share_of
 from likeness.alignment.training_state import (
     adapter_file,
     check_origin,
-    resume_training,
+    resume_together,
     save_training,
 )
 from likeness.store.progress import Progress, silent
@@ -84,13 +84,15 @@ class Terms(NamedTuple):
 Evaluation = Callable[[int], Mapping[str, float]]
 
 
-def train(
+def train(  # noqa: PLR0913 the six of a run of one process, and who learns with it
     policy: Policy,
     dataset: PreferenceSet,
     config: MaskedDPOConfig,
     run: RunFolder,
     progress: Progress = silent,
     evaluate: Evaluation | Watched | None = None,
+    *,
+    team: Team | None = None,
 ) -> Outcome:
     """Train on preference pairs, from where the run stands to its last step.
 
@@ -104,6 +106,8 @@ def train(
         run: its folder; takes state, metrics and checkpoints.
         progress: told after every step.
         evaluate: called with the step before each save; its values become a row of the metrics.
+        team: processes that learn together, each called with the same arguments; with as many
+            pairs a step, whatever their number, they end with the same weights up to rounding.
 
     Raises:
         RunError: another process holds the run, or it was started with something else.
@@ -111,6 +115,8 @@ def train(
         TrainingError: the loss is not finite, or a guard ends the run; what was saved stays.
 
     """
+    team = team or Alone()
+    share = share_of(team, config.batch, "masked_dpo.batch")
     origin = origin_of(policy, dataset, config)
     check_origin(run, origin)
     shelf = Shelf(folder=run.path / "reference", reference=reference_of(origin), config=config)
@@ -118,88 +124,51 @@ def train(
     parameters = list(policy.trainable().values())
     # No weight decay: it would pull the adapter, not the model, and the KL term does that job.
     optimizer = torch.optim.AdamW(parameters, lr=config.lr, weight_decay=0.0)
-    with run.running():
-        step = resume_training(run, policy, optimizer)
+    leads = team.rank == 0
+    with held(team, run):
+        step = resume_together(team, run, policy, optimizer)
         guard = Guard(config.guards, config.log_every)
         guard.recall(run.metrics.read())
+        team.wait()  # until all have read what the first writes from here on
         stopping = False
         while step < config.steps and not stopping:
-            turns = places(step, config, len(dataset))
+            turns = places(step, config, len(dataset))[share]
             batch = dataset.batch([turn.pair for turn in turns], parameters[0].device)
-            t, noise, reference = _drawn(policy, dataset, batch, (step, turns), shelf)
+            t, noise, reference = _drawn(policy, dataset, batch, (step, turns, share), shelf)
             terms, metrics = masked_dpo(policy, batch, t, noise, config, reference)
             step += 1
             if step % config.log_every == 0:
-                metrics |= _gradient_norms(terms, parameters)
+                metrics |= _gradient_norms(terms, parameters, team)
             optimizer.zero_grad()
             terms.total.backward()
+            average_gradients(team, parameters)
             metrics["grad_norm"] = clip_grad_norm_(parameters, config.grad_clip)
-            row = {name: value.item() for name, value in metrics.items()}
+            row = average(team, metrics)
             check_finite(row, step, f"on pairs {', '.join(batch.ids)}", ADVICE)
             if told := guard.check(step, {"step": step, **row}):
-                run.mark("running", message=told)
                 row[ALARM] = 1.0
             optimizer.step()
             if config.sync != "never" and step % config.sync_every == 0:
                 policy.sync_reference(1.0 if config.sync == "hard" else config.sync_mix)
-            run.metrics.append({"step": step, **row})
-            progress(step, config.steps, f"masked DPO, accuracy {row['accuracy']:.2f}")
             due = step % config.save_every == 0 or step == config.steps
-            stopping = run.stop_requested
-            if due and evaluate is not None:
-                measured = evaluate(step)
-                run.metrics.append({"step": step, **measured})
-                if isinstance(evaluate, Watched):
-                    evaluate.check(step, measured)
+            stopping = team.any(leads and run.stop_requested)
+            if leads:
+                _tell(run, {"step": step, **row}, told)
+                progress(step, config.steps, f"masked DPO, accuracy {row['accuracy']:.2f}")
+                if due and evaluate is not None:
+                    _evaluate(evaluate, run, step)
+                if due or stopping:
+                    save_training(run, policy, optimizer, step, origin)
             if due or stopping:
-                save_training(run, policy, optimizer, step, origin)
+                team.wait()
         finished = step == config.steps
-        run.mark("finished" if finished else "stopped", message="" if finished else "on request")
+        if leads:
+            run.mark("finished" if finished else "stopped", message=MESSAGES[finished])
     return Outcome(step=step, finished=finished, adapter=adapter_file(run, step))
 
 
+MESSAGES = {True: "", False: "on request"}
 ADVICE = "lower alignment.masked_dpo.lr or beta and start a new run"
-
-
-def origin_of(policy: Policy, dataset: PreferenceSet, config: MaskedDPOConfig) -> dict[str, Any]:
-    """Say what must be the same where a run goes on; its guards may change.
-
-    Raises:
-        TrainingError: the adapter to go on from has another rank or alpha than the settings.
-        AdapterError: it can't be read.
-
-    """
-    settings = asdict(config)
-    del settings["guards"]
-    origin: dict[str, Any] = {"config": settings, "dataset": dataset.hash, "adapter": ""}
-    origin["base"] = policy.hash
-    if config.adapter:
-        header, _ = read_tensors(Path(config.adapter))
-        for key in ("rank", "alpha"):
-            if header[key] != settings[f"lora_{key}"]:
-                raise TrainingError(
-                    f"alignment.masked_dpo.lora_{key} is {settings[f'lora_{key}']}, and the "
-                    f"adapter {config.adapter} has {header[key]}; take the adapter's"
-                )
-        origin["adapter"] = hashlib.sha256(Path(config.adapter).read_bytes()).hexdigest()
-    return origin
-
-
-def reference_of(origin: Mapping[str, Any]) -> str:
-    """Hash of the reference model that a run begins with."""
-    return f"{origin['base']}{origin['adapter']}"
-
-
-def begin(policy: Policy, config: MaskedDPOConfig) -> None:
-    """Make the policy what the settings say learns, and keep its reference."""
-    if config.learns == "full":
-        policy.unfreeze()
-    elif config.adapter:
-        load_adapter(policy, Path(config.adapter))
-    else:
-        policy.add_lora(rank=config.lora_rank, alpha=config.lora_alpha, seed=config.seed)
-    if config.learns == "full" or config.adapter or config.sync != "never":
-        policy.keep_reference()
 
 
 def masked_dpo(
@@ -262,17 +231,32 @@ def _errors(
     return PairErrors(winner, winner_ref, loser, loser_ref)
 
 
+def _tell(run: RunFolder, row: Mapping[str, float], alarm: str | None) -> None:
+    """Write a step's metrics down, and the alarm where there is one."""
+    if alarm:
+        run.mark("running", message=alarm)
+    run.metrics.append(row)
+
+
+def _evaluate(evaluate: Evaluation | Watched, run: RunFolder, step: int) -> None:
+    """Measure a step, write it down, and ask the tripwires."""
+    measured = evaluate(step)
+    run.metrics.append({"step": step, **measured})
+    if isinstance(evaluate, Watched):
+        evaluate.check(step, measured)
+
+
 def _drawn(
     policy: Policy,
     dataset: PreferenceSet,
     batch: Batch,
-    place: tuple[int, list[Place]],
+    place: tuple[int, list[Place], slice],
     shelf: Shelf,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Draw times and noise of a step, and find the reference's predictions where they are kept."""
-    (step, turns), config = place, shelf.config
+    (step, turns, share), config = place, shelf.config
     if not config.fixed_draws:
-        return *draw_noise(step, config, batch), None
+        return *draw_noise(step, config, batch, share), None
     draws = fixed_draws(config, batch, turns)
     t, noise = zip(*(draw.draw(config, batch.winner.shape[1:]) for draw in draws), strict=True)
     known = shelf.predictions(policy, dataset, [turn.pair for turn in turns], draws)
@@ -280,10 +264,12 @@ def _drawn(
     return torch.stack(t).to(device), torch.stack(noise).to(device), known.to(device)
 
 
-def _gradient_norms(terms: Terms, parameters: list[torch.nn.Parameter]) -> dict[str, Tensor]:
+def _gradient_norms(
+    terms: Terms, parameters: list[torch.nn.Parameter], team: Team
+) -> dict[str, Tensor]:
     """How hard the anchor and the preference pull: DPO starts at 250 times the MSE's."""
     norms = {}
     for name, term in (("grad_norm_mse", terms.mse), ("grad_norm_dpo", terms.dpo)):
         gradients = torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True)
-        norms[name] = get_total_norm([g for g in gradients if g is not None])
+        norms[name] = get_total_norm([team.mean(g) for g in gradients if g is not None])
     return norms

@@ -13,6 +13,7 @@ from likeness.alignment.mining import MiningConfig
 from likeness.store.recipes import RecipeBook
 
 Winner = Literal["generated", "real"]
+Tracker = Literal["tensorboard", "wandb", "trackio"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +83,7 @@ class Recipe:
         online: the rounds.
         rollouts: what "grpo" and "nft" draw, and by which rewards it is judged.
         grpo, nft: how they learn.
+        trackers: that are told of the metrics too; their packages come from elsewhere.
 
     """
 
@@ -94,6 +96,7 @@ class Recipe:
     rollouts: RolloutConfig = field(default_factory=RolloutConfig)
     grpo: GRPO = field(default_factory=GRPO)
     nft: NFT = field(default_factory=NFT)
+    trackers: tuple[Tracker, ...] = ()
 
     @property
     def source(self) -> str:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from likeness.alignment.adapter import read_tensors, write_tensors
 from likeness.alignment.policy import Policy
+from likeness.alignment.team import Team
 from likeness.store.runs import RunError, RunFolder
 
 ADAPTER, OPTIMIZER, REFERENCE, BESIDE = "adapter/", "optimizer/", "reference/", "beside/"
@@ -108,9 +109,15 @@ def resume_training(run: RunFolder, policy: Policy, optimizer: torch.optim.Optim
         AdapterError: the state can't be read.
 
     """
+    step = load_training(run, policy, optimizer)
+    run.metrics.cut_after(step)
+    return step
+
+
+def load_training(run: RunFolder, policy: Policy, optimizer: torch.optim.Optimizer) -> int:
+    """Load the last state, if there is one, and leave the run as it is; returns its step."""
     path = _state_file(run)
     if not path.exists():
-        run.metrics.cut_after(0)
         return 0
     header, tensors = read_tensors(path)
     policy.load_lora(_under(tensors, ADAPTER))
@@ -122,8 +129,24 @@ def resume_training(run: RunFolder, policy: Policy, optimizer: torch.optim.Optim
         state.setdefault(int(index), {})[moment] = value
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
-    run.metrics.cut_after(header["step"])
     return header["step"]
+
+
+def resume_together(
+    team: Team, run: RunFolder, policy: Policy, optimizer: torch.optim.Optimizer
+) -> int:
+    """Load the last state in all processes; the first, which holds the run, cuts its metrics.
+
+    Returns:
+        The number of steps done: 0 for a new run.
+
+    """
+    if team.rank == 0:
+        step = resume_training(run, policy, optimizer)
+        team.wait()
+        return step
+    team.wait()
+    return load_training(run, policy, optimizer)
 
 
 def saved_beside(run: RunFolder) -> dict[str, Tensor]:

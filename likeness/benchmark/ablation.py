@@ -18,7 +18,8 @@ from likeness.store.atomic import write_bytes
 from likeness.store.errors import LikenessError
 
 ModelStudy = Literal["frames", "audio", "selection"]
-Study = ModelStudy | Literal["stages", "losses", "movement"]
+AlignmentStudy = Literal["preferences", "alignment", "rewards"]
+Study = ModelStudy | AlignmentStudy | Literal["stages", "losses", "movement"]
 STUDIES: tuple[ModelStudy, ...] = get_args(ModelStudy)
 
 FRAMES = (1, 5, 9, 13, 17, 25, 33, 45)  # 1 + 4k, up to the paper's 48
@@ -35,6 +36,9 @@ COLUMNS: Mapping[Study, tuple[str, ...]] = {
     "stages": (*IDENTITY, "sync_c", "motion", "quality", "text", "leak"),
     "movement": ("movement_follow", "manner_rank1", *IDENTITY, "sync_c", "offset_within_1"),
     "losses": (*IDENTITY, "sync_c", "motion", "quality", "text"),
+    "preferences": (*IDENTITY, "sync_c", "sync_d", "motion", "quality", "text"),
+    "alignment": (*IDENTITY, "sync_c", "sync_d", "offset_within_1", "motion", "quality", "text"),
+    "rewards": (*IDENTITY, "sync_c", "motion", "quality", "text", "combined"),
 }
 
 

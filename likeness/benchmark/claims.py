@@ -125,12 +125,15 @@ def above(change: Change, floor: float) -> Part:
 
 
 def unharmed(change: Change, tolerance: float) -> Part:
-    """Ask for no loss of more than `tolerance`: the whole interval of the share is above it."""
+    """Ask for no loss of more than `tolerance`: the whole interval is above it.
+
+    The tolerance is a share where the change is one, and else in the metric's own units.
+    """
     said, unknown = _said(change)
     if unknown:
         return Part(holds=False, said=unknown)
     worst, best = change.gains
-    limit = f"{100 * tolerance:g} %"
+    limit = f"{100 * tolerance:g} %" if change.share else f"{tolerance:g}"
     if worst > -tolerance:
         return Part(holds=True, said=f"{said}, no loss of more than {limit}")
     told = (

@@ -140,6 +140,15 @@ _COLUMNS = (
         "clip shows the scene that was asked for, 1 where it copies the reference's.",
     ),
     Metric(
+        name="combined",
+        reward="combined",
+        label="Combined reward",
+        better="higher",
+        digits=3,
+        caption="Weighted mean of all rewards, each from 0 where the packaged generator is to 1 "
+        "where true clips are; a broken limit makes it the worst.",
+    ),
+    Metric(
         name="movement_follow",
         reward="movement_follow",
         label="Movement as asked",

@@ -112,6 +112,7 @@ def doctor(
     from likeness.alignment.checkup import examine
     from likeness.alignment.recipe import RECIPES
     from likeness.cli.loop.alignment import load_pairs
+    from likeness.cli.loop.learnable import pairs_to_learn
     from likeness.store.errors import LikenessError
     from likeness.store.workspace import Workspace
 
@@ -120,7 +121,8 @@ def doctor(
         raise LikenessError(f"there is no check for algorithm = {chosen.algorithm} yet")
     with Workspace.open(workspace, database) as opened:
         studio, _ = _studio(opened, checkpoint, rewards)
-        dataset = load_pairs(studio, opened.pairs(source=chosen.source), chosen)
+        pairs, _ = pairs_to_learn(opened, chosen.source)
+        dataset = load_pairs(studio, pairs, chosen)
         with bars("checking") as progress:
             checks = examine(studio.generator, dataset, chosen.masked_dpo, steps, progress)
     if as_json:

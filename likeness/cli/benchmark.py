@@ -161,6 +161,43 @@ def movement(
     _tell(moves.run(), out, as_json)
 
 
+@ablations.command()
+def alignment(
+    comparison: Annotated[
+        str, typer.Argument(help="Arms and their recipes: a packaged name or a TOML file.")
+    ] = "table_5",
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(help="Such as learnt=24.", metavar="KEY=VALUE..."),
+    ] = None,
+    *,
+    checkpoint: CheckpointPath = "tiny",
+    out: Ablated = Path("ablation"),
+    people: People = 48,
+    seeds: Annotated[
+        int | None, typer.Option(help="Trainings of each arm; the comparison's by default.", min=1)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print ablation.json.")] = False,
+) -> None:
+    """Make TAVR's ablation of masked DPO (Table 5), and hack GRPO, on the testbed suite.
+
+    Masked, unmasked, with the real clip as winner; on rewards with guards and without. Stopped at
+    any moment and started again, it goes on where it was.
+    """
+    from likeness.alignment.comparison import COMPARISONS
+    from likeness.cli.loop.aligning import Aligning
+
+    words = [*(settings or []), *([f"seeds={seeds}"] if seeds else [])]
+    aligning = Aligning(
+        checkpoint=checkpoint,
+        out=out,
+        comparison=COMPARISONS.load(comparison, words),
+        people=people,
+        bars=bars,
+    )
+    _tell(aligning.run(), out, as_json)
+
+
 def _tell(found: "Ablations", out: Path, as_json: bool) -> None:
     from likeness.benchmark.markdown import page
     from likeness.store.atomic import write_bytes

@@ -27,6 +27,7 @@ def pairs(
     from likeness.alignment.recipe import RECIPES
     from likeness.cli.loop.alignment import mine_pairs
     from likeness.cli.loop.judging import Question, judge
+    from likeness.cli.loop.learnable import REASON, samples_to_learn
     from likeness.rewards.sets import RewardSet
     from likeness.store import LikenessError
     from likeness.store.records import Condition
@@ -34,7 +35,13 @@ def pairs(
 
     chosen = RECIPES.load(recipe, settings or [])
     with Workspace.open(workspace, database) as opened:
-        samples = opened.samples()
+        drawn = opened.samples()
+        samples = samples_to_learn(opened, drawn)
+        if drawn and not samples:
+            raise LikenessError(
+                f"{workspace}: all {len(drawn)} samples are of {REASON}, who are there to judge "
+                "by; draw samples of other people"
+            )
         if not samples:
             raise LikenessError(
                 f"{workspace}: no samples to make pairs of; run the demo on it first"
@@ -58,5 +65,7 @@ def pairs(
         )
         return
     say(f"{len(mining.pairs)} pairs of {mining.considered} couples")
+    if left_out := len(drawn) - len(samples):
+        say(f"  {left_out} samples left out: {REASON}")
     for reason, count in sorted(mining.refused.items()):
         say(f"  {count} refused: {reason}")

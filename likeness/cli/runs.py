@@ -248,7 +248,7 @@ def _facts(folder: "RunFolder", checkpoints: "list[Checkpoint]") -> dict[str, An
         "dataset_hash": record.dataset_hash,
         "parent": record.parent,
         "people": len(record.identities),
-        "metrics": rows[-1] if rows else None,
+        "metrics": _last(rows) or None,
         "checkpoints": [checkpoint.to_dict() for checkpoint in checkpoints],
         "recipe": record.recipe,
     }

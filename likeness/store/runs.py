@@ -16,7 +16,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -233,10 +233,14 @@ def _beating(lock: Path) -> Iterator[None]:
 
 
 class Metrics:
-    """A JSONL file with a line a step: `{"step": 1, "loss": ...}`."""
+    """A JSONL file with a line a step: `{"step": 1, "loss": ...}`.
+
+    `followers` are called with each row once it is written.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.followers: list[Callable[[Mapping[str, float]], None]] = []
 
     def append(self, row: Mapping[str, float]) -> None:
         """Write one line and flush it.
@@ -253,6 +257,8 @@ class Metrics:
                 f"metrics can't be written to {self.path}: {error.strerror}; "
                 "make room and resume the run"
             ) from error
+        for follower in self.followers:
+            follower(row)
 
     def read(self) -> list[dict[str, float]]:
         """All whole lines; the last may be cut short where a process was killed."""

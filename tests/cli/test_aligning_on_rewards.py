@@ -1,5 +1,6 @@
 """GRPO and NFT on the tiny preset in a workspace of drawn people."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,25 +9,18 @@ import numpy as np
 import pytest
 
 from likeness.alignment.adapter import load_adapter
-from likeness.alignment.grpo.judging import Asked, AskedError
+from likeness.alignment.grpo.judging import AskedError
 from likeness.alignment.recipe import RECIPES
 from likeness.benchmark.suite import Suite
 from likeness.cli import run
-from likeness.cli.loop.alignment import base_checkpoint
-from likeness.cli.loop.rollouts import (
-    Judges,
-    Watch,
-    align_on_rewards,
-    conditions_to_learn,
-    key_of,
-)
+from likeness.cli.loop.alignment import base_checkpoint, people_of
+from likeness.cli.loop.learnable import conditions_to_learn
+from likeness.cli.loop.rollouts import align_on_rewards
 from likeness.cli.loop.stage import stage_testbed
 from likeness.cli.loop.studio import Studio
+from likeness.cli.loop.watching import Judges, Watch, encoded, key_of
 from likeness.model import Generator
-from likeness.rewards.motion import MotionReward
 from likeness.rewards.sets import RewardSet
-from likeness.rewards.tripwires.limits import LIMITS
-from likeness.rewards.tripwires.wires import Tripwires
 from likeness.store.errors import LikenessError
 from likeness.store.records import Checkpoint, Run
 from likeness.store.runs import RunFolder
@@ -97,23 +91,26 @@ def test_an_unknown_reward_offers_the_nearest(workspace):
 
 
 @pytest.mark.slow
-def test_the_watch_rings_where_a_reward_rises_and_a_wire_trips(workspace):
+def test_the_watch_rings_where_a_reward_rises_and_a_wire_trips(workspace, tmp_path):
     rewards = RewardSet.load("testbed")
     studio, conditions = studio_of(workspace, rewards), conditions_to_learn(workspace)
-    motion = next(r for r in rewards.rewards if isinstance(r, MotionReward))
-    encoded = studio.conditioning(conditions)
-    watch = Watch(
-        judges=Judges.of(studio, rewards, ["quality"], conditions),
-        wires=Tripwires(motion),
-        limits=LIMITS.load("testbed"),
-        asked=[
-            Asked(key=key_of(condition), condition=encoded[[i]])
-            for i, condition in enumerate(conditions)
-        ],
-    )
+    judges = Judges.of(studio, rewards, ["quality"], conditions)
+    watch = Watch.of(judges, rewards, encoded(studio, conditions), tmp_path)
+    assert watch is not None
+    assert Watch.of(judges, rewards, watch.asked[:3], tmp_path) is None  # too few to compare
     studio.generator.add_lora(rank=2, alpha=2.0, seed=0)
     measured = watch(1)
     assert {"held_out_quality", "held_out_wire_faces"} <= set(measured)
+    clips = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.mp4"))
+    assert [str(path) for path in clips[:4]] == [
+        f"validation/step_000000/{number}.mp4" for number in range(4)
+    ]
+    assert len(clips) == 8
+    kept = json.loads((tmp_path / "validation" / "step_000001" / "scores.json").read_text())
+    assert {row["person"] for row in kept} == set(
+        people_of(workspace, [key_of(c).reference for c in conditions])
+    )
+    assert "wire_faces" in {score["reward"] for score in kept[0]["scores"]}
     first, second = watch.history["quality"]
     assert np.array_equal(first.values, second.values)  # a fresh adapter is the base
     assert watch.tripwire(1, measured) is None

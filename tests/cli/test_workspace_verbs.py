@@ -84,6 +84,16 @@ def test_show_tells_everything_of_a_run(workspace, capsys):
     assert "loss" in told(capsys)
 
 
+def test_an_evaluation_hides_no_metric(workspace, capsys):
+    folder = RunFolder.open(workspace / "runs" / "first")
+    folder.metrics.append({"step": 2, "held_out_quality": 4.0})
+    assert run(["runs", "show", "first", "-w", str(workspace), "--json"]) == 0
+    shown = json.loads(told(capsys))["metrics"]
+    assert shown == {"step": 2, "loss": 0.25, "held_out_quality": 4.0}
+    assert run(["runs", "watch", "first", "-w", str(workspace), "--lines", "1"]) == 0
+    assert "step      2  held_out_quality 4" in told(capsys)
+
+
 def test_a_running_run_is_asked_to_stop(workspace, capsys):
     second = RunFolder.open(workspace / "runs" / "second")
     with second.running():

@@ -36,16 +36,31 @@ def data_order(step: int, config: MaskedDPOConfig, pairs: int) -> list[int]:
     return [place.pair for place in places(step, config, pairs)]
 
 
-def draw_noise(step: int, config: MaskedDPOConfig, batch: Batch) -> tuple[Tensor, Tensor]:
+def draw_noise(
+    step: int, config: MaskedDPOConfig, batch: Batch, share: slice | None = None
+) -> tuple[Tensor, Tensor]:
     """Draw fresh timesteps (N,) and noise (N, C, T, h, w) of a step.
 
     N is draws x B, all pairs once and then all again. Drawn on the CPU: alike everywhere.
+
+    Args:
+        step: from 0.
+        config: seed, draws and range of times.
+        batch: B pairs.
+        share: which of the step's `config.batch` pairs these are, where they are not all: their
+            draws are those that they have among all.
+
     """
     generator = stream(config.seed, NOISE, step)
     rows, *shape = batch.winner.shape
-    t = _times(config, torch.rand(rows * config.draws, generator=generator))
-    noise = torch.randn(rows * config.draws, *shape, generator=generator)
-    return t.to(batch.winner.device), noise.to(batch.winner.device)
+    whole = rows if share is None else config.batch
+    chance = torch.rand(whole * config.draws, generator=generator)
+    noise = torch.randn(whole * config.draws, *shape, generator=generator)
+    if rows != whole:
+        chance = chance.view(config.draws, whole)[:, share].flatten()
+        noise = noise.view(config.draws, whole, *shape)[:, share].flatten(0, 1)
+    device = batch.winner.device
+    return _times(config, chance).to(device), noise.to(device)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,7 +87,7 @@ def advantages(  # noqa: PLR0913 the ways to scale are options of one function o
         members[key] = rows[known[rows]]
     groups = [rows for rows in members.values() if len(rows)]
     if not groups:
-        whys = "; ".join(f"{count} samples: {why}" for why, count in reasons.items())
+        whys = "; ".join(f"{count} samples: {why}" for why, count in (+reasons).items())
         raise RewardError(f"no sample has rewards to learn from: {whys}")
     total, spread = torch.zeros(len(keys), dtype=torch.float64), torch.zeros(len(keys)).bool()
     weighted = {name: term.weight for name, term in terms.items() if term.weight}

@@ -1,17 +1,16 @@
 """What stops a run before it does harm; the last good checkpoint stays."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 
 from likeness.alignment.grpo.interface import Collected
 from likeness.alignment.grpo.judging import Judgement
 from likeness.alignment.grpo.settings import RolloutConfig, RolloutError
-from likeness.alignment.guards import Tripwire
+from likeness.alignment.guards import GuardError, Tripwire
 
 
-class LimitError(RolloutError):
+class LimitError(RolloutError, GuardError):
     """A run that was stopped by a guard, not by a fault."""
 
 
@@ -35,17 +34,6 @@ def check_replay(departure: float, config: RolloutConfig, step: int) -> None:
             f"rollout {step}: before its first update the policy is {departure:.3g} away from the "
             f"one that drew the samples, at most {config.replay_tolerance:g} allowed "
             "(alignment.rollouts.replay_tolerance): drawing and learning differ"
-        )
-
-
-def check_finite(values: Mapping[str, float], part: Sequence[Collected], step: int) -> None:
-    """Refuse an update whose loss or gradient is not finite."""
-    broken = [name for name, value in values.items() if not math.isfinite(value)]
-    if broken:
-        keys = ", ".join(str(tuple(collected.asked.key)) for collected in part)
-        raise RolloutError(
-            f"rollout {step}: {broken[0]} is not finite on conditions {keys}; the last checkpoint "
-            "is whole: start a new run from it with a lower alignment.rollouts.lr"
         )
 
 

@@ -8,11 +8,14 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from likeness.alignment.grpo.advantages import Advantages, advantages, evenly
-from likeness.alignment.grpo.guards import check_finite, check_kl, check_replay, check_rewards
+from likeness.alignment.grpo.guards import check_kl, check_replay, check_rewards
 from likeness.alignment.grpo.interface import Collected, Plan
 from likeness.alignment.grpo.judging import Judgement
 from likeness.alignment.grpo.settings import RolloutConfig
+from likeness.alignment.guards import check_finite
 from likeness.alignment.policy import SamplingPolicy
+
+ADVICE = "start a new run from the last checkpoint with a lower alignment.rollouts.lr"
 
 
 def learn(
@@ -84,7 +87,8 @@ def update(
             metrics[name] = metrics.get(name, 0.0) + share * float(value)
     parameters = [p for p in policy.trainable().values() if p.grad is not None]
     metrics["grad_norm"] = float(clip_grad_norm_(parameters, plan.config.grad_clip))
-    check_finite(metrics, [collected for collected, _, _ in groups], step)
+    keys = ", ".join(str(tuple(collected.asked.key)) for collected, _, _ in groups)
+    check_finite(metrics, step, f"on conditions {keys}", ADVICE)
     optimizer.step()
     return metrics
 

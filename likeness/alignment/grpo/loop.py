@@ -68,8 +68,8 @@ def train(
         AskedError: a reward that nobody gives; the nearest name is offered.
         RewardError: no sample of a rollout has its rewards.
         LimitError: a reward or the KL is above its limit, or a tripwire rang.
-        RolloutError: settings that don't fit the checkpoint, a replay that isn't the rollout, or a
-            loss that is not finite. The last save is whole.
+        RolloutError: settings that don't fit the checkpoint, or a replay that isn't the rollout.
+        TrainingError: a loss or gradient that is not finite. The last save is whole.
         DiskFullError: what was saved before stays.
 
     """

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from likeness.store.errors import LikenessError
+from likeness.alignment.guards import TrainingError
 
 Scale = Literal["group", "global", "max_group", "none"]
 
 
-class RolloutError(LikenessError):
+class RolloutError(TrainingError):
     """Settings that can't be, or a run that must not go on."""
 
 

@@ -10,12 +10,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from likeness.alignment.guards import Watched
 from likeness.alignment.masked_dpo import Outcome, train
 from likeness.alignment.mining import Mining, candidates, mine, shuffle_pairs
 from likeness.alignment.preference import PreferenceError, PreferenceSet, preference_set
 from likeness.alignment.recipe import Recipe
 from likeness.cli.console import say
+from likeness.cli.loop.learnable import REASON, pairs_to_learn
 from likeness.cli.loop.studio import Studio
+from likeness.cli.loop.tracking import tracked
+from likeness.cli.loop.watching import watch_beside
 from likeness.model import Generator
 from likeness.rewards.sets import RewardSet
 from likeness.store.progress import Progress, silent
@@ -66,6 +70,7 @@ def load_pairs(studio: Studio, pairs: Sequence[Pair], recipe: Recipe) -> Prefere
         if found is None:
             gone["clips that are gone"] += 1
         else:
+            _check_fits(studio.generator, pair, found)
             kept.append(pair)
             latents |= found
     names = sorted({pair.condition for pair in kept})
@@ -84,6 +89,18 @@ def load_pairs(studio: Studio, pairs: Sequence[Pair], recipe: Recipe) -> Prefere
     if recipe.pairs.winner == "generated":
         return dataset
     return _with_true_clips(studio, dataset, {pair.id: pair.condition for pair in kept})
+
+
+def _check_fits(generator: Generator, pair: Pair, latents: Mapping[str, torch.Tensor]) -> None:
+    """Refuse samples that the checkpoint could not have drawn; their length is free."""
+    channels, _, *area = generator.latent_shape
+    for name, found in latents.items():
+        if [found.shape[0], *found.shape[2:]] != [channels, *area]:
+            raise PreferenceError(
+                f"pair {pair.id}: sample {name} has latents {tuple(found.shape)}, and this "
+                f"checkpoint makes {tuple(generator.latent_shape)}: another preset drew it; give "
+                "that as --checkpoint, or draw samples and mine pairs anew"
+            )
 
 
 def _latents(workspace: Workspace, pair: Pair) -> dict[str, torch.Tensor] | None:
@@ -142,18 +159,31 @@ def align_on_pairs(
     workspace = studio.workspace
     if not recipe.pairs.source:
         check_reward(judges, recipe.mining.reward)
-    pairs: Sequence[Pair] = workspace.pairs(source=recipe.source)
+    pairs, tested = pairs_to_learn(workspace, recipe.source)
     if recipe.pairs.shuffle:
         pairs = shuffle_pairs(pairs, np.random.default_rng(recipe.masked_dpo.seed))
         workspace.add(*pairs)
     dataset = load_pairs(studio, pairs, recipe)
-    for reason, count in dataset.dropped.items():
+    for reason, count in (Counter(dataset.dropped) + Counter({REASON: tested})).items():
         say(f"{count} pairs dropped for {reason}")
-    return align(studio, dataset, recipe, name, progress)
+    learnt_on = {pair.id for pair in dataset.pairs}
+    watch = watch_beside(
+        studio,
+        judges,
+        [recipe.mining.reward, *recipe.mining.tolerances],
+        [pair for pair in pairs if pair.id in learnt_on],
+        workspace.path / "runs" / name,
+    )
+    return align(studio, dataset, recipe, name, progress, watch and watch.watched)
 
 
 def align(
-    studio: Studio, dataset: PreferenceSet, recipe: Recipe, name: str, progress: Progress = silent
+    studio: Studio,
+    dataset: PreferenceSet,
+    recipe: Recipe,
+    name: str,
+    progress: Progress = silent,
+    watched: Watched | None = None,
 ) -> Outcome:
     """Run masked DPO in runs/NAME, or go on with it; the studio's generator carries the adapter.
 
@@ -165,7 +195,8 @@ def align(
     )
     workspace.add(run.record)
     try:
-        outcome = train(studio.generator, dataset, recipe.masked_dpo, run, progress)
+        with tracked(run, recipe.trackers):
+            outcome = train(studio.generator, dataset, recipe.masked_dpo, run, progress, watched)
     finally:
         workspace.set_run_state(name, run.status.state)
     enter_checkpoint(studio, name, outcome.step, outcome.adapter)

@@ -60,8 +60,8 @@ class HeldOut:
                 encode(clip, to / name)
             found = self._judged(subject)
             scores += found
-            rows.append({"person": subject.clip.identity, "files": names, "scores": _told(found)})
-        _write(rows, to / SCORES)
+            rows.append({"person": subject.clip.identity, "files": names, "scores": told(found)})
+        write_scores(rows, to / SCORES)
         values: dict[str, list[float]] = {}
         for score in scores:
             if np.isfinite(score.value):
@@ -118,12 +118,13 @@ def forget_clips(runs: Path, identity: str) -> int:
             continue
         for name in names:
             (path.parent / name).unlink(missing_ok=True)
-        _write([row for row in rows if row["person"] != identity], path)
+        write_scores([row for row in rows if row["person"] != identity], path)
         removed += len(names)
     return removed
 
 
-def _told(scores: Sequence[Score]) -> list[dict[str, Any]]:
+def told(scores: Sequence[Score]) -> list[dict[str, Any]]:
+    """Write scores for scores.json; null where missing, with the reason."""
     return [
         {
             "reward": score.reward,
@@ -134,5 +135,6 @@ def _told(scores: Sequence[Score]) -> list[dict[str, Any]]:
     ]
 
 
-def _write(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+def write_scores(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Write a judgement: a row a person, with `person`, `files` and `scores`."""
     write_bytes(path, json.dumps(rows, indent=1, ensure_ascii=False).encode())

@@ -9,7 +9,6 @@ import numpy as np
 from likeness.alignment.adapter import load_adapter
 from likeness.alignment.masked_dpo import Outcome, TrainingError, train
 from likeness.alignment.recipe import Recipe
-from likeness.benchmark.suite import Suite
 from likeness.cli.loop.alignment import (
     check_reward,
     code_version,
@@ -19,7 +18,9 @@ from likeness.cli.loop.alignment import (
     people_of,
 )
 from likeness.cli.loop.judging import Question, judge, values
+from likeness.cli.loop.learnable import conditions_to_learn
 from likeness.cli.loop.studio import Order, Sampler, Studio
+from likeness.cli.loop.tracking import tracked
 from likeness.rewards.sets import RewardSet
 from likeness.store.progress import Progress
 from likeness.store.recipes import recipe_table
@@ -46,14 +47,19 @@ def align_in_rounds(
     """
     workspace = studio.workspace
     check_reward(judges, recipe.mining.reward)
-    asked = conditions_of(studio)
+    asked = conditions_to_learn(workspace)
+    if not asked:
+        raise TrainingError(
+            f"{workspace.path}: no conditions to draw samples for but those of people in a frozen "
+            "suite; run `likeness demo` on it first"
+        )
     path = workspace.path / "runs" / name
     run = RunFolder.open_or_create(path, _record(studio, asked, recipe, name))
     workspace.add(run.record)
     steps, rounds = recipe.masked_dpo.steps, recipe.online.rounds
     outcome = Outcome(step=0, finished=False, adapter=Path())
     try:
-        with run.running():
+        with run.running(), tracked(run, recipe.trackers):
             for number in range(rounds):
                 turn = Round(studio, judges, recipe, run, number)
                 outcome = turn.run(asked, outcome, progress)
@@ -163,27 +169,6 @@ class Round:
         self.parent.metrics.cut_after(step - 1)
         row = {"step": step, "round": self.number, **facts}
         self.parent.metrics.append({**last, **row})
-
-
-def conditions_of(studio: Studio) -> list[Condition]:
-    """List what may be asked for: all conditions of the workspace but a frozen suite's.
-
-    Raises:
-        TrainingError: there is none.
-
-    """
-    workspace = studio.workspace
-    held_out: set[str] = set()
-    suite = workspace.path / "boards" / "suite.json"
-    if suite.is_file():
-        held_out = {case.target for case in Suite.load(suite).cases}
-    asked = [c for c in workspace.conditions() if c.target not in held_out]
-    if not asked:
-        raise TrainingError(
-            f"{workspace.path}: no conditions to draw samples for but those of the frozen suite; "
-            "run `likeness demo` on it first"
-        )
-    return sorted(asked, key=lambda condition: condition.id)
 
 
 def _record(studio: Studio, asked: Sequence[Condition], recipe: Recipe, name: str) -> Run:

@@ -14,6 +14,7 @@ from likeness.alignment.grpo.judging import AskedError, Judgement
 from likeness.alignment.grpo.loop import Hooks, train
 from likeness.alignment.grpo.policy_gradient import GRPO
 from likeness.alignment.grpo.settings import RewardTerm, RolloutError
+from likeness.alignment.guards import TrainingError
 
 both = pytest.mark.parametrize("algorithm", QUICK.values(), ids=QUICK)
 
@@ -102,7 +103,7 @@ def test_a_run_that_diverges_says_so_and_keeps_its_checkpoint(tmp_path, algorith
         if done == 3 and "drawing" not in note:
             policy.trainable()["up"].data.fill_(math.nan)
 
-    with pytest.raises(RolloutError, match=r"hold NaN or infinity|not finite"):
+    with pytest.raises(TrainingError, match=r"hold NaN or infinity|not finite"):
         kept_by(tmp_path, hooks=Hooks(progress=spoil), policy=policy, algorithm=algorithm)
     assert left(tmp_path) == "failed step_000002.safetensors"
 
@@ -112,7 +113,7 @@ def test_a_gradient_that_is_not_finite_is_never_applied(tmp_path, monkeypatch):
         "likeness.alignment.grpo.learning.clip_grad_norm_", lambda *_: torch.tensor(math.inf)
     )
     policy = Roller()
-    with pytest.raises(RolloutError, match="rollout 1: grad_norm is not finite on conditions"):
+    with pytest.raises(TrainingError, match="step 1: grad_norm is not finite on conditions"):
         kept_by(tmp_path, policy=policy)
     assert policy.up is not None and not policy.up.any()
     assert left(tmp_path) == "failed"
