@@ -12,6 +12,7 @@ from likeness.benchmark.curation.records import ClipRecord, Traits, save, stamp
 from likeness.benchmark.curation.scenes import head_region, plate
 from likeness.benchmark.curation.settings import CurationSettings
 from likeness.benchmark.curation.viewing import RATE, View, told, view
+from likeness.benchmark.leakage import loudness
 from likeness.rewards.align import crop_faces, template, umeyama
 from likeness.rewards.faces import FaceDetector
 from likeness.rewards.quality import QualityModel, QualityReward
@@ -25,7 +26,6 @@ from likeness.store.weights import WeightsError, file_hash, is_here
 HEAD = "head and shoulders"
 LOOKED_AT = 5  # frames that are segmented
 STRIP = 4
-_HOP = RATE // 100
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -157,7 +157,7 @@ class ClipJudge:
             faces=self._faces(seen),
             scene=plate(seen.small),
             shown=~region,
-            voice=loudness(seen.audio),
+            voice=loudness(seen.audio, RATE),
             strip=seen.small[strip],
         )
         return traits, mask
@@ -178,10 +178,3 @@ class ClipJudge:
             if region is not None:
                 return region, NAME
         return head_region(seen.track, seen.size, shape), HEAD
-
-
-def loudness(audio: np.ndarray) -> np.ndarray:
-    """Measure loudness a hundredth of a second, in dB above -80: (f,) float32."""
-    parts = audio[: len(audio) // _HOP * _HOP].reshape(-1, _HOP).astype(np.float64)
-    power = (parts**2).mean(1)
-    return (80 + 10 * np.log10(np.maximum(power, 1e-8))).astype(np.float32)
