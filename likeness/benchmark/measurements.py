@@ -65,6 +65,8 @@ def measure(
     system: str,
     scores: Mapping[str, Sequence[Score]],
     metrics: Collection[str] = tuple(METRICS),
+    *,
+    failures: Mapping[str, str] | None = None,
 ) -> list[Measurement]:
     """Turn a system's scores into rows, one for every case of the suite and every metric.
 
@@ -76,6 +78,7 @@ def measure(
         system: whose clips were scored.
         scores: case id -> scores of the clip made for it, of several a reward the last counts.
         metrics: keys of METRICS to take.
+        failures: case id -> why it has no clip. Where no case has one, every metric gets its rows.
 
     Raises:
         MeasurementError: a case is not the suite's.
@@ -88,14 +91,16 @@ def measure(
             f"{suite.name!r} ({suite.hash[:12]}); run it on this suite"
         )
     scored = {score.reward for rows in scores.values() for score in rows}
-    columns = [METRICS[name] for name in metrics if METRICS[name].reward in scored]
+    failed = failures or {}
+    everything = bool(failed) and not scored  # a system that failed everywhere is not left out
+    columns = [METRICS[name] for name in metrics if everything or METRICS[name].reward in scored]
     measurements = []
     for case in suite.cases:
         found = {score.reward: score for score in scores.get(case.id, ())}
         clip = next((score.clip for score in found.values()), "")
         for column in columns:
             score = found.get(column.reward)
-            why = "not scored" if found else "no clip for this case"
+            why = "not scored" if found else failed.get(case.id, "no clip for this case")
             measurements.append(
                 Measurement(
                     system=system,

@@ -1,10 +1,12 @@
 import json
 from collections import Counter
-from collections.abc import Collection
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+from likeness.benchmark.sealing import seal, told_edits, unseal
 from likeness.store.atomic import write_bytes
 from likeness.store.errors import LikenessError
 from likeness.store.records import content_id
@@ -20,12 +22,13 @@ class Case:
 
     Attributes:
         identity: who it is.
-        reference: id of the clip the generator may see.
+        reference: id of the clip the generator may see and hear.
         target: id of the true clip; its speech drives the generation, and its frames are what
             the result is compared with.
         background: id of the target scene without the person.
         prompt: what the target scene shows.
         seed: noise seed, the same for every system, so that paired differences are tight.
+        hidden: whether the true clip is kept from those who make the systems.
 
     Raises:
         SuiteError: reference and target are one clip, or a name is empty.
@@ -38,6 +41,7 @@ class Case:
     background: str
     prompt: str
     seed: int
+    hidden: bool = False
 
     def __post_init__(self) -> None:
         if not (self.identity and self.reference and self.target):
@@ -51,12 +55,27 @@ class Case:
     @cached_property
     def id(self) -> str:
         """First 16 hex digits of the SHA-256 of the case's fields."""
-        return content_id(asdict(self))[:16]
+        return content_id(self.told())[:16]
+
+    def told(self) -> dict[str, Any]:
+        """Give the fields; nothing of hiding where nothing is hidden.
+
+        Cases that were frozen before there was such a thing keep their ids.
+        """
+        values = asdict(self)
+        return values if self.hidden else {k: v for k, v in values.items() if k != "hidden"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:
     """The frozen cases of a benchmark.
+
+    Attributes:
+        name: of the suite.
+        cases: in order.
+        version: of the suite; empty where there is only one.
+        made: what it was made with and who checked it, plain JSON values; empty where its cases
+            say all.
 
     Raises:
         SuiteError: no case, or the same case twice.
@@ -65,6 +84,8 @@ class Suite:
 
     name: str
     cases: tuple[Case, ...]
+    version: str = ""
+    made: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.cases:
@@ -78,7 +99,7 @@ class Suite:
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 of name and cases, order included (64 hex digits)."""
+        """SHA-256 of all that it holds, the cases' order included (64 hex digits)."""
         return content_id(self._content())
 
     @property
@@ -87,9 +108,10 @@ class Suite:
         return tuple(sorted({case.identity for case in self.cases}))
 
     def facts(self) -> dict[str, str | int]:
-        """Name the suite for a manifest: name, hash, cases and people."""
+        """Name the suite for a manifest: name, version, hash, cases and people."""
         return {
             "name": self.name,
+            **({"version": self.version} if self.version else {}),
             "hash": self.hash,
             "cases": len(self.cases),
             "people": len(self.people),
@@ -153,7 +175,9 @@ class Suite:
                 )
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps({**self._content(), "hash": self.hash}, indent=1, ensure_ascii=False)
+        content = self._content()
+        sealed = {**content, "hash": self.hash, "seal": seal(content)}
+        text = json.dumps(sealed, indent=1, ensure_ascii=False)
         write_bytes(path, f"{text}\n".encode())
 
     @classmethod
@@ -166,22 +190,40 @@ class Suite:
         """
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            stated = content["hash"]
+            stated, sealed = content.pop("hash"), content.pop("seal", None)
+            old = unseal(sealed, stated)
+            if old is not None:  # first, or an edit could pass for no suite at all
+                _check_unedited(path, content, stated, old)
             cases = tuple(Case(**case) for case in content["cases"])
-            suite = cls(name=content["name"], cases=cases)
+            suite = cls(**{**content, "cases": cases})
         except FileNotFoundError:
             raise SuiteError(f"no suite at {path}") from None
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             names = ", ".join(field.name for field in fields(Case))
             raise SuiteError(
                 f"{path} is no suite ({error}); it holds name, hash and cases of {names}"
             ) from None
-        if suite.hash != stated:
-            raise SuiteError(
-                f"{path} was edited after it was frozen: its content hashes to {suite.hash[:12]}, "
-                f"its file says {str(stated)[:12]}; restore it, or freeze a suite of a new name"
-            )
+        _check_unedited(path, content, stated, old)
         return suite
 
-    def _content(self) -> dict[str, object]:
-        return {"name": self.name, "cases": [asdict(case) for case in self.cases]}
+    def _content(self) -> dict[str, Any]:
+        told = {"version": self.version, "made": dict(self.made)}
+        return {
+            "name": self.name,
+            **{key: value for key, value in told.items() if value},
+            "cases": [case.told() for case in self.cases],
+        }
+
+
+def _check_unedited(
+    path: Path, content: Mapping[str, Any], stated: object, old: Mapping[str, Any] | None
+) -> None:
+    """Refuse a file whose content is not what its hash was taken of, and say what was changed."""
+    found = content_id(dict(content))
+    if found == stated:
+        return
+    what = "" if old is None else f": {told_edits(old, content)}"
+    raise SuiteError(
+        f"{path} was edited after it was frozen{what}. Its content hashes to {found[:12]}, its "
+        f"file says {str(stated)[:12]}; restore it, or freeze a suite of a new name"
+    )

@@ -5,6 +5,8 @@ import typer
 
 from likeness.cli.arena import arena
 from likeness.cli.console import bars, say
+from likeness.cli.contesting import export, run, submit
+from likeness.cli.curating import curate
 from likeness.cli.generate import AdapterPath, CheckpointPath
 from likeness.cli.options import family
 
@@ -15,6 +17,10 @@ app = family(help="Compare checkpoints on a cross-scene suite: the board.")
 ablations = family(help="Take parts away, one at a time, and see what they were worth.")
 app.add_typer(ablations, name="ablate")
 app.command()(arena)
+app.command()(curate)
+app.command()(export)
+app.command()(run)
+app.command()(submit)
 
 Steps = Annotated[int | None, typer.Option(help="Of the sampler; the preset's by default.", min=1)]
 Ablated = Annotated[

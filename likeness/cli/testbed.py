@@ -66,6 +66,23 @@ def film_takes(
 
 
 @app.command()
+def collection(
+    out: Annotated[Path, typer.Argument(help="Folder for the clips and truth.csv.")],
+    people: Annotated[int, typer.Option(help="How many are there in four scenes.", min=1)] = 10,
+    singles: Annotated[int, typer.Option(help="How many are there once.", min=0)] = 5,
+    faulty: Annotated[int, typer.Option(help="Clips of each of 15 faults.", min=0)] = 1,
+    seconds: Annotated[float, typer.Option(help="Length of a clip.", min=0.8)] = 1.2,
+) -> None:
+    """Film a collection with planted people and faults, to try a curation on."""
+    from likeness.testbed.collection import Plan, make
+
+    plan = Plan(people=people, singles=singles, faulty=faulty, seconds=seconds)
+    with bars("filming") as progress:
+        rows = make(plan, out, progress=progress)
+    say(f"{len(rows)} clips in {out}; truth.csv says who and what is in each")
+
+
+@app.command()
 def build(
     out: Annotated[Path, typer.Option(help="Where the weights go.")] = Path("build/tiny"),
     work: Annotated[Path, typer.Option(help="Films and unfinished trainings; several GB.")] = Path(

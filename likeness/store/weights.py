@@ -88,6 +88,17 @@ _FILES = (
         needed_by="rewards.quality: statistics of pristine pictures",
     ),
     WeightsFile(
+        name="maskrcnn",
+        file="maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
+        licence="BSD-3-Clause; trained on COCO",
+        size=None,
+        sha256=None,
+        source="torchvision's MaskRCNN_ResNet50_FPN_Weights.COCO_V1",
+        needed_by="benchmark.curation: masking people; head and shoulders are blocked out without",
+        command="curl -fo {path} "
+        "https://download.pytorch.org/models/maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
+    ),
+    WeightsFile(
         name="syncnet",
         file="syncnet_v2.model",
         licence="MIT code; weights published for research",

@@ -1,18 +1,15 @@
 """Who is who among clips that don't say, and who is held out of training."""
 
-import hashlib
-
 import numpy as np
+
+from likeness.store.lots import is_among
 
 SAME_PERSON = 0.5  # cosine of mean embeddings
 
 
 def is_held_out(identity: str, share: float) -> bool:
-    """Whether a person is among the ``share`` of all that no training sees.
-
-    By the hash of the name alone: whoever joins or leaves a corpus moves nobody else.
-    """
-    return int.from_bytes(hashlib.sha256(identity.encode()).digest()[:8], "big") < share * 2**64
+    """Whether a person is among the ``share`` of all that no training sees."""
+    return is_among(identity, share)
 
 
 def same_people(embeddings: np.ndarray, threshold: float = SAME_PERSON) -> np.ndarray:
