@@ -1,5 +1,6 @@
 """Systems shown against each other, and which won: votes as integer codes, read from a table."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from likeness.store.errors import LikenessError
 from likeness.store.sheets import read_sheet, refuse_rows
 
 COLUMNS = ("left", "right", "winner")
+TEXTS = (*COLUMNS, "rater", "item")
 OUTCOMES = {"left": LEFT, "right": RIGHT, "tie": TIE, "both_bad": TIE}
 
 
@@ -53,11 +55,15 @@ class Duels:
         return counted.reshape(size, size, 3).astype(float)
 
 
-def read_duels(path: Path) -> Duels:
+def read_duels(path: Path, *, without: Collection[str] = ()) -> Duels:
     """Read votes from a CSV or Parquet table.
 
     Columns are left and right (names of systems), winner (left, right, tie or both_bad), and
     where known rater and item.
+
+    Args:
+        path: the table.
+        without: systems whose votes are left out.
 
     Raises:
         SheetError: the table is missing, broken or lacks a column.
@@ -66,7 +72,10 @@ def read_duels(path: Path) -> Duels:
     """
     import pandas as pd
 
-    table: Any = read_sheet(path, columns=COLUMNS)
+    table: Any = read_sheet(path, columns=COLUMNS, texts=TEXTS)
+    if without:
+        gone = table["left"].isin(without) | table["right"].isin(without)
+        table = table[~gone].reset_index(drop=True)
     if table.empty:
         raise DuelError(f"{path}: there is no vote in it")
     for column in (*COLUMNS, *(c for c in ("rater", "item") if c in table)):

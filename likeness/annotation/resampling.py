@@ -83,7 +83,7 @@ def spread(
     prior = bool(fitted.prior[0])
     needed, covariances = 0, []
     for codes in (*ways.values(), None) if len(ways) != 1 else ways.values():
-        found, extra = _covariance(votes, model, _draws(votes, codes, resamples, rng), prior)
+        found, extra = _covariance(model, _draws(votes, codes, resamples, rng), fitted)
         covariances.append(found)
         needed += extra
     clusters = min((int(codes.max()) + 1 for codes in ways.values()), default=0)
@@ -137,12 +137,12 @@ def _by_cluster(votes: Duels, clusters: np.ndarray, cells: int) -> Any:
 
 
 def _covariance(
-    votes: Duels, model: Model, draws: Iterator[tuple[np.ndarray, float]], prior: bool
+    model: Model, draws: Iterator[tuple[np.ndarray, float]], fitted: Fit
 ) -> tuple[np.ndarray, int]:
     """Covariance of the parameters over resamples, and how many needed the prior."""
     rows, needed, factor = [], 0, 1.0
     for counts, factor in draws:  # noqa: B007 the factor is the same each time, and used below
-        found = fit(counts, model, prior=prior)
+        found = fit(counts, model, prior=bool(fitted.prior[0]), near=fitted.parameters[0])
         columns = [found.strengths]
         if model.position:
             columns.append(found.position[:, None])

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from likeness.cli.arena import arena
+from likeness.cli.boards import board, gate, import_, verify, withdraw
 from likeness.cli.console import bars, say
 from likeness.cli.generate import AdapterPath, CheckpointPath
 from likeness.cli.options import family
@@ -15,6 +16,11 @@ app = family(help="Compare checkpoints on a cross-scene suite: the board.")
 ablations = family(help="Take parts away, one at a time, and see what they were worth.")
 app.add_typer(ablations, name="ablate")
 app.command()(arena)
+app.command()(board)
+app.command(name="import")(import_)
+app.command()(verify)
+app.command()(gate)
+app.command()(withdraw)
 
 Steps = Annotated[int | None, typer.Option(help="Of the sampler; the preset's by default.", min=1)]
 Ablated = Annotated[
@@ -54,11 +60,11 @@ def benchmark(
     generators = {"base": Generator.load(checkpoint)}
     if adapter is not None:
         generators["aligned"] = load(checkpoint, adapter)
-    board = checkup(
+    found = checkup(
         generators, out / "workspace", bars, sampler=Sampler(steps=steps), people=people
     )
-    board.save(out / "board.json")
-    say(board.to_json() if as_json else text(board))
+    found.save(out / "board.json")
+    say(found.to_json() if as_json else text(found))
 
 
 @ablations.callback()

@@ -103,7 +103,9 @@ def read_published(name: str | Path) -> tuple[Published, ...]:
 
     """
     packaged = str(name) in PACKAGED
-    place: Any = files(__package__).joinpath(f"{name}.csv") if packaged else Path(name)
+    place: Any = (
+        files("likeness.benchmark.published").joinpath(f"{name}.csv") if packaged else Path(name)
+    )
     if not place.is_file():
         raise PublishedError(
             f"no table at {name}; give a CSV file, or one that comes with Likeness: "

@@ -12,7 +12,6 @@ from likeness.alignment.recipe import Recipe
 from likeness.benchmark.suite import Suite
 from likeness.cli.loop.alignment import (
     check_reward,
-    code_version,
     enter_checkpoint,
     load_pairs,
     mine_pairs,
@@ -20,6 +19,7 @@ from likeness.cli.loop.alignment import (
 )
 from likeness.cli.loop.judging import Question, judge, values
 from likeness.cli.loop.studio import Order, Sampler, Studio
+from likeness.cli.revision import code_version
 from likeness.rewards.sets import RewardSet
 from likeness.store.progress import Progress
 from likeness.store.recipes import recipe_table
