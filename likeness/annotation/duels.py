@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -43,16 +44,20 @@ class Duels:
     raters: np.ndarray | None = None
     items: np.ndarray | None = None
 
+    @cached_property
     def cells(self) -> np.ndarray:
         """Code each vote's pair and outcome as one number below S * S * 3, (N,)."""
         pair = self.left.astype(np.int64) * len(self.systems) + self.right
         return pair * 3 + self.outcome
 
+    @cached_property
+    def _counted(self) -> np.ndarray:
+        size = len(self.systems)
+        return np.bincount(self.cells, minlength=size * size * 3).reshape(size, size, 3)
+
     def counts(self) -> np.ndarray:
         """Count the votes of each ordered pair, (S, S, 3)."""
-        size = len(self.systems)
-        counted = np.bincount(self.cells(), minlength=size * size * 3)
-        return counted.reshape(size, size, 3).astype(float)
+        return self._counted.astype(float)
 
 
 def read_duels(path: Path, *, without: Collection[str] = ()) -> Duels:

@@ -130,10 +130,10 @@ def _by_cluster(votes: Duels, clusters: np.ndarray, cells: int) -> Any:
     groups = int(clusters.max()) + 1
     kind = np.float32 if len(clusters) < _EXACT else np.float64
     if groups * cells <= _DENSE:
-        flat = clusters.astype(np.int64) * cells + votes.cells()
+        flat = clusters.astype(np.int64) * cells + votes.cells
         return np.bincount(flat, minlength=groups * cells).reshape(groups, cells).astype(kind)
     ones = np.ones(len(clusters), kind)
-    return coo_array((ones, (clusters, votes.cells())), shape=(groups, cells)).tocsr()
+    return coo_array((ones, (clusters, votes.cells)), shape=(groups, cells)).tocsr()
 
 
 def _covariance(

@@ -10,7 +10,7 @@ from likeness.benchmark.report.svg import element
 from likeness.benchmark.wording import percent, reading, relative
 
 CELL = (92, 10)
-PLOT = (300, 26)
+PLOT = (260, 26)
 LIMITS = (0.025, 0.05, 0.10, 0.20, 0.50, 1.0)
 
 

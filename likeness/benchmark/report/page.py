@@ -19,6 +19,7 @@ from likeness.benchmark.rule import Rule
 from likeness.benchmark.systems import label
 from likeness.benchmark.wording import chance_text, interval_text, percent, reading, relative
 from likeness.store.atomic import write_bytes
+from likeness.store.records import content_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,16 +185,20 @@ def _reading(board: Board) -> str:
 
 
 def _manifest(manifest: Mapping[str, object]) -> str:
+    told = {key: value for key, value in manifest.items() if key not in _COUNTS}
+    # A hash for each metric is for a program to compare; a person compares one a system.
+    rows_of = manifest.get("measurements") or {}
+    told["measurements"] = {system: content_id(hashes) for system, hashes in rows_of.items()}
     rows = "".join(
         element("tr", element("th", escape(key), scope="row") + element("td", _code(value)))
-        for key, value in _flat({k: v for k, v in manifest.items() if k not in _COUNTS})
+        for key, value in _flat(told)
     )
     lead = "Seeds, versions and hashes: with these the page can be made again."
     table = element("div", element("table", rows, class_="manifest"), class_="scroll")
     return section("manifest", "Provenance", lead, table)
 
 
-_COUNTS = ("pairs", "missing")
+_COUNTS = ("pairs", "missing", "comparisons")
 
 
 def _flat(value: object, path: str = "") -> Iterator[tuple[str, str]]:
