@@ -1,6 +1,8 @@
 """Systems shown against each other, and which won: votes as integer codes, read from a table."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from likeness.store.errors import LikenessError
 from likeness.store.sheets import read_sheet, refuse_rows
 
 COLUMNS = ("left", "right", "winner")
+TEXTS = (*COLUMNS, "rater", "item")
 OUTCOMES = {"left": LEFT, "right": RIGHT, "tie": TIE, "both_bad": TIE}
 
 
@@ -41,23 +44,31 @@ class Duels:
     raters: np.ndarray | None = None
     items: np.ndarray | None = None
 
+    @cached_property
     def cells(self) -> np.ndarray:
         """Code each vote's pair and outcome as one number below S * S * 3, (N,)."""
         pair = self.left.astype(np.int64) * len(self.systems) + self.right
         return pair * 3 + self.outcome
 
+    @cached_property
+    def _counted(self) -> np.ndarray:
+        size = len(self.systems)
+        return np.bincount(self.cells, minlength=size * size * 3).reshape(size, size, 3)
+
     def counts(self) -> np.ndarray:
         """Count the votes of each ordered pair, (S, S, 3)."""
-        size = len(self.systems)
-        counted = np.bincount(self.cells(), minlength=size * size * 3)
-        return counted.reshape(size, size, 3).astype(float)
+        return self._counted.astype(float)
 
 
-def read_duels(path: Path) -> Duels:
+def read_duels(path: Path, *, without: Collection[str] = ()) -> Duels:
     """Read votes from a CSV or Parquet table.
 
     Columns are left and right (names of systems), winner (left, right, tie or both_bad), and
     where known rater and item.
+
+    Args:
+        path: the table.
+        without: systems whose votes are left out.
 
     Raises:
         SheetError: the table is missing, broken or lacks a column.
@@ -66,7 +77,10 @@ def read_duels(path: Path) -> Duels:
     """
     import pandas as pd
 
-    table: Any = read_sheet(path, columns=COLUMNS)
+    table: Any = read_sheet(path, columns=COLUMNS, texts=TEXTS)
+    if without:
+        gone = table["left"].isin(without) | table["right"].isin(without)
+        table = table[~gone].reset_index(drop=True)
     if table.empty:
         raise DuelError(f"{path}: there is no vote in it")
     for column in (*COLUMNS, *(c for c in ("rater", "item") if c in table)):

@@ -52,6 +52,7 @@ class Fit:
             the curvature of the likelihood says it: for independent votes.
         prior: (B,) bool, whether the half votes of `fit` were added.
         converged: (B,) bool.
+        parameters: (B, P) as they were found: strengths, position, the tie's free parameter.
 
     """
 
@@ -61,9 +62,12 @@ class Fit:
     covariance: np.ndarray
     prior: np.ndarray
     converged: np.ndarray
+    parameters: np.ndarray
 
 
-def fit(counts: np.ndarray, model: Model, prior: bool = False) -> Fit:
+def fit(
+    counts: np.ndarray, model: Model, prior: bool = False, near: np.ndarray | None = None
+) -> Fit:
     """Fit samples of votes by maximum likelihood.
 
     A system that never won or never lost has no finite maximum, nor have two groups that never
@@ -76,12 +80,14 @@ def fit(counts: np.ndarray, model: Model, prior: bool = False) -> Fit:
             the right won, or neither; the diagonal is not read.
         model: what is fitted.
         prior: whether every sample gets the prior.
+        near: (P,) `Fit.parameters` of a sample that these are like, such as the one that they were
+            drawn from; they end where they would anyway, in fewer steps.
 
     """
     counts = np.where(np.eye(counts.shape[1], dtype=bool)[..., None], 0.0, counts)
     needed = np.full(len(counts), prior) | ~_bounded(counts, model)
     kind = model.ties if counts[..., TIE].any() else "half"
-    found, converged, curvature = _climb(counts, model, kind, needed)
+    found, converged, curvature = _climb(counts, model, kind, needed, near)
     free = counts.shape[1] + model.position
     lost = ~needed & (~converged | (np.abs(found[:, :free]).max(1) > _FARTHEST))
     if lost.any():  # it has no finite maximum for a reason that the graph of wins doesn't show
@@ -152,10 +158,16 @@ def _start(counts: np.ndarray, model: Model, kind: str) -> np.ndarray:
 
 
 def _climb(
-    counts: np.ndarray, model: Model, kind: str, prior: np.ndarray
+    counts: np.ndarray,
+    model: Model,
+    kind: str,
+    prior: np.ndarray,
+    near: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Go up by Newton's method until no sample moves any more."""
     at = _start(counts, model, kind)
+    if near is not None and near.shape == at.shape[1:]:
+        at[:] = near
     never = counts[..., TIE].sum((1, 2)) == 0 if kind != "half" else np.zeros(len(at), bool)
     at[never, -1] = _NEVER.get(kind, 0.0)
     moving = np.ones(len(at), bool)
@@ -267,4 +279,5 @@ def _fit_of(
         covariance=covariance,
         prior=prior,
         converged=converged,
+        parameters=at,
     )

@@ -83,7 +83,7 @@ def spread(
     prior = bool(fitted.prior[0])
     needed, covariances = 0, []
     for codes in (*ways.values(), None) if len(ways) != 1 else ways.values():
-        found, extra = _covariance(votes, model, _draws(votes, codes, resamples, rng), prior)
+        found, extra = _covariance(model, _draws(votes, codes, resamples, rng), fitted)
         covariances.append(found)
         needed += extra
     clusters = min((int(codes.max()) + 1 for codes in ways.values()), default=0)
@@ -130,19 +130,19 @@ def _by_cluster(votes: Duels, clusters: np.ndarray, cells: int) -> Any:
     groups = int(clusters.max()) + 1
     kind = np.float32 if len(clusters) < _EXACT else np.float64
     if groups * cells <= _DENSE:
-        flat = clusters.astype(np.int64) * cells + votes.cells()
+        flat = clusters.astype(np.int64) * cells + votes.cells
         return np.bincount(flat, minlength=groups * cells).reshape(groups, cells).astype(kind)
     ones = np.ones(len(clusters), kind)
-    return coo_array((ones, (clusters, votes.cells())), shape=(groups, cells)).tocsr()
+    return coo_array((ones, (clusters, votes.cells)), shape=(groups, cells)).tocsr()
 
 
 def _covariance(
-    votes: Duels, model: Model, draws: Iterator[tuple[np.ndarray, float]], prior: bool
+    model: Model, draws: Iterator[tuple[np.ndarray, float]], fitted: Fit
 ) -> tuple[np.ndarray, int]:
     """Covariance of the parameters over resamples, and how many needed the prior."""
     rows, needed, factor = [], 0, 1.0
     for counts, factor in draws:  # noqa: B007 the factor is the same each time, and used below
-        found = fit(counts, model, prior=prior)
+        found = fit(counts, model, prior=bool(fitted.prior[0]), near=fitted.parameters[0])
         columns = [found.strengths]
         if model.position:
             columns.append(found.position[:, None])

@@ -10,9 +10,11 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from likeness.benchmark.board import Board, Difference
+from likeness.benchmark.board import Board
+from likeness.benchmark.cells import Difference
 from likeness.benchmark.claims import Change, Finding, equivalent, fewer, improves, unharmed
-from likeness.benchmark.measurements import Grid, Measurement
+from likeness.benchmark.grid import Grid
+from likeness.benchmark.measurements import Measurement
 from likeness.benchmark.statistics import Estimate, mean_estimate
 from likeness.store.atomic import write_bytes
 from likeness.store.errors import LikenessError
@@ -222,7 +224,7 @@ def slope(grid: Grid, metric: str, systems: Sequence[str], at: Sequence[float]) 
     values = np.array([grid.values(system, metric) for system in systems])  # (systems, cases)
     centred = np.asarray(at, float) - np.mean(at)
     slopes = (centred[:, None] * values).sum(0) / (centred**2).sum()
-    return mean_estimate(slopes.tolist(), grid.identities)
+    return mean_estimate(slopes, grid.people)
 
 
 def _trend(grid: Grid, metric: str, names: Mapping[int, str], counts: Sequence[int]) -> Change:

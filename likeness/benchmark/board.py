@@ -1,17 +1,21 @@
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from likeness.benchmark.measurements import Grid, Measurement
+from likeness.benchmark.cells import Difference, Row, differences_of, rows_of
+from likeness.benchmark.grid import Grid
+from likeness.benchmark.measurements import Measurement
 from likeness.benchmark.metrics import METRICS
-from likeness.benchmark.statistics import paired_difference
+from likeness.benchmark.published.rows import Published
 from likeness.benchmark.systems import label as system_label
 from likeness.store.atomic import write_bytes
 from likeness.store.errors import LikenessError
-from likeness.store.records import Record, RecordError
+from likeness.store.records import RecordError, content_id
+
+MINIMUM_PEOPLE = 10
 
 
 class BoardError(LikenessError):
@@ -19,71 +23,40 @@ class BoardError(LikenessError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row(Record):
-    """A cell of the board.
-
-    Attributes:
-        system: whose clips.
-        metric: key of METRICS.
-        value: mean over the cases that have a value; NaN where none has.
-        low: lower end of its 95 % interval over people; NaN with fewer than two people.
-        high: upper end.
-        cases: cases asked for.
-        missing: cases among them that have no value.
-
-    """
-
-    system: str
-    metric: str
-    value: float
-    low: float
-    high: float
-    cases: int
-    missing: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Difference(Record):
-    """Mean of a - b over the cases that have a value in both.
-
-    Attributes:
-        metric: key of METRICS.
-        a: the system that should be better, such as the aligned checkpoint.
-        b: what it is compared with.
-        value: mean difference; NaN where no case has both.
-        low: lower end of its 95 % interval over people.
-        high: upper end.
-
-    """
-
-    metric: str
-    a: str
-    b: str
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, kw_only=True)
 class Board:
     """Results of systems on one suite.
 
     `board.json` is `{rows, differences, manifest}` with the fields of Row and Difference, null
-    for NaN. Of the manifest, `pairs` says how many cases each difference rests on
-    (`{metric, a, b, cases, missing}`) and `missing` why values are absent
-    (`{system, metric, reason, cases}`); the rest is what `build` was given.
+    for NaN; where there are any, also `people` (what people said of the systems), `published`
+    and `withdrawn`. Of the manifest, `pairs` says how many cases each difference rests on
+    (`{metric, a, b, cases, missing}`), `missing` why values are absent
+    (`{system, metric, reason, cases}`), and `measurements` names the rows of each system and
+    metric by their hash; the rest is what `build` was given.
+
+    Attributes:
+        rows: a cell for each system and metric that it was measured in.
+        differences: of the systems that were compared.
+        manifest: what the board rests on.
+        people: ranking of the systems by people's votes, and how far each metric agrees with it.
+        published: figures of papers, which no test or rank takes in.
+        withdrawn: systems taken off the board: `{system, reason, by, created}`.
+
     """
 
     rows: tuple[Row, ...]
     differences: tuple[Difference, ...]
     manifest: Mapping[str, Any]
+    people: Mapping[str, Any] | None = None
+    published: tuple[Published, ...] = ()
+    withdrawn: tuple[Mapping[str, str], ...] = ()
 
     @classmethod
     def build(
         cls,
-        measurements: Iterable[Measurement],
+        measurements: Iterable[Measurement] | Grid,
         comparisons: Sequence[tuple[str, str]],
         manifest: Mapping[str, Any],
+        minimum: int = MINIMUM_PEOPLE,
     ) -> "Board":
         """Average measurements into a board.
 
@@ -91,34 +64,49 @@ class Board:
             measurements: of all systems; a case that one system lacks counts as missing there.
             comparisons: (a, b) pairs of systems to take paired differences a - b of.
             manifest: hashes, seeds and versions, JSON values.
+            minimum: people below which a value is provisional.
 
         Raises:
             BoardError: there is nothing to average, or a compared system was not measured.
             MeasurementError: the measurements contradict each other.
 
         """
-        grid = Grid(measurements)
+        grid = measurements if isinstance(measurements, Grid) else Grid(measurements)
         if not grid.systems:
             raise BoardError("a board needs measurements, got none; run the benchmark first")
-        rows, absent = [], []
-        for system in grid.systems:
-            for name in (name for name in METRICS if grid.has(system, name)):
-                rows.append(_row(grid, system, name))
-                absent += [
-                    {"system": system, "metric": name, "reason": reason, "cases": count}
-                    for reason, count in grid.missing(system, name).items()
-                ]
-        differences, pairs = [], []
+        cells = {
+            (row.system, row.metric): row
+            for name in METRICS
+            for row in rows_of(grid, name, minimum)
+        }
+        rows = [cells[s, name] for s in grid.systems for name in METRICS if (s, name) in cells]
+        absent = [
+            {"system": row.system, "metric": row.metric, "reason": reason, "cases": count}
+            for row in rows
+            for reason, count in grid.missing(row.system, row.metric).items()
+        ]
         for a, b in comparisons:
             _check_measured(grid, a, b)
-            for name in (name for name in METRICS if grid.has(a, name) and grid.has(b, name)):
-                difference, pair = _difference(grid, name, a, b)
-                differences.append(difference)
-                pairs.append(pair)
+        found: dict[tuple[str, str, str], tuple[Difference, dict[str, Any]]] = {}
+        for name in METRICS:
+            pairs = [(a, b) for a, b in comparisons if grid.has(a, name) and grid.has(b, name)]
+            for difference, counts in differences_of(grid, name, pairs):
+                found[difference.a, difference.b, name] = difference, counts
+        listed = [
+            found[a, b, name] for a, b in comparisons for name in METRICS if (a, b, name) in found
+        ]
+        facts = {
+            "comparisons": [list(pair) for pair in comparisons],
+            "minimum_people": minimum,
+            "measurements": grid.hashes(),
+            "clips": clip_hashes(grid),
+            "pairs": [counts for _, counts in listed],
+            "missing": absent,
+        }
         return cls(
             rows=tuple(rows),
-            differences=tuple(differences),
-            manifest={**manifest, "pairs": pairs, "missing": absent},
+            differences=tuple(difference for difference, _ in listed),
+            manifest={**manifest, **facts},
         )
 
     @property
@@ -131,6 +119,11 @@ class Board:
         """Metrics that some system has a value in, in the order of METRICS: worth a column."""
         present = {row.metric for row in self.rows if not math.isnan(row.value)}
         return tuple(name for name in METRICS if name in present)
+
+    def order(self, metric: str) -> tuple[str, ...]:
+        """Sort systems by the worse end of their interval, the best first; the unmeasured last."""
+        bounds = {row.system: row.bound for row in self.rows if row.metric == metric}
+        return tuple(sorted(self.systems, key=lambda name: -bounds.get(name, -math.inf)))
 
     def gaps(self) -> list[str]:
         """Say in sentences which values are missing and why.
@@ -172,11 +165,17 @@ class Board:
 
     def to_json(self) -> str:
         """Write the board as the text of board.json; the same board gives the same text."""
-        content = {
+        content: dict[str, Any] = {
             "rows": [row.to_dict() for row in self.rows],
             "differences": [difference.to_dict() for difference in self.differences],
             "manifest": dict(self.manifest),
         }
+        if self.people is not None:
+            content["people"] = dict(self.people)
+        if self.published:
+            content["published"] = [figure.to_dict() for figure in self.published]
+        if self.withdrawn:
+            content["withdrawn"] = [dict(one) for one in self.withdrawn]
         return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
     def save(self, path: Path) -> None:
@@ -194,9 +193,12 @@ class Board:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             return cls(
-                rows=tuple(_read(Row, row) for row in content["rows"]),
-                differences=tuple(_read(Difference, row) for row in content["differences"]),
+                rows=tuple(Row.from_dict(row) for row in content["rows"]),
+                differences=tuple(Difference.from_dict(d) for d in content["differences"]),
                 manifest=content["manifest"],
+                people=content.get("people"),
+                published=tuple(map(Published.from_dict, content.get("published", ()))),
+                withdrawn=tuple(content.get("withdrawn", ())),
             )
         except FileNotFoundError:
             raise BoardError(f"no board at {path}; run the benchmark first") from None
@@ -204,26 +206,9 @@ class Board:
             raise BoardError(f"{path} is no board ({error}); build it again") from None
 
 
-def _row(grid: Grid, system: str, metric: str) -> Row:
-    estimate = METRICS[metric].estimate(grid.values(system, metric), grid.identities)
-    return Row(
-        system=system,
-        metric=metric,
-        value=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
-        cases=estimate.cases,
-        missing=estimate.missing,
-    )
-
-
-def _difference(grid: Grid, metric: str, a: str, b: str) -> tuple[Difference, dict[str, Any]]:
-    estimate = paired_difference(grid.values(a, metric), grid.values(b, metric), grid.identities)
-    difference = Difference(
-        metric=metric, a=a, b=b, value=estimate.value, low=estimate.low, high=estimate.high
-    )
-    counts = {"cases": estimate.cases, "missing": estimate.missing}
-    return difference, {"metric": metric, "a": a, "b": b, **counts}
+def clip_hashes(grid: Grid) -> dict[str, str]:
+    """Name the clips of each system by one hash over its cases and clip ids."""
+    return {system: content_id(clips) for system in grid.systems if (clips := grid.clips(system))}
 
 
 def _check_measured(grid: Grid, a: str, b: str) -> None:
@@ -235,13 +220,3 @@ def _check_measured(grid: Grid, a: str, b: str) -> None:
             )
     if a == b:
         raise BoardError(f"can't compare {a} with itself")
-
-
-def _read(kind: Any, data: Mapping[str, Any]) -> Any:
-    numbers = {f.name for f in fields(kind) if f.type is float}
-    return kind.from_dict(
-        {
-            key: math.nan if value is None and key in numbers else value
-            for key, value in data.items()
-        }
-    )

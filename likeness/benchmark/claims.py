@@ -4,10 +4,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from likeness.benchmark.board import Board, Difference
+from likeness.benchmark.board import Board
+from likeness.benchmark.cells import Difference
 from likeness.benchmark.metrics import METRICS
 from likeness.benchmark.statistics import Estimate
-from likeness.benchmark.verdict import percent, relative, signed
+from likeness.benchmark.wording import percent, relative, signed
 from likeness.store.records import Record
 
 

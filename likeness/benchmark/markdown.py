@@ -1,11 +1,12 @@
 """Ablations as Markdown that also reads well on a terminal."""
 
 import math
-from collections.abc import Sequence
 
 from likeness.benchmark.ablation import COLUMNS, Ablation, Ablations
-from likeness.benchmark.board import Row
+from likeness.benchmark.cells import Row
 from likeness.benchmark.claims import Change
+from likeness.benchmark.export.layout import ARROWS
+from likeness.benchmark.export.markdown import table
 from likeness.benchmark.metrics import METRICS
 
 COSTS = (
@@ -13,7 +14,6 @@ COSTS = (
     ("GFLOPs a layer", "flops", "{:,.4f}", 1e9),
     ("ms a step", "milliseconds", "{:,.1f}", 1),
 )
-ARROWS = {"higher": " ↑", "lower": " ↓", None: ""}
 
 
 def page(ablations: Ablations) -> str:
@@ -47,7 +47,7 @@ def _values(study: Ablation) -> str:
     for number, variant in enumerate(study.variants):
         cells = [_cell(study.board.row(variant.name, name)) for name in COLUMNS[study.study]]
         rows.append([variant.label, *(column[number] for column in costs.values()), *cells])
-    return _table(["", *costs, *_headings(study)], rows)
+    return table(["", *costs, *_headings(study)], rows)
 
 
 def _changes(study: Ablation) -> str:
@@ -58,7 +58,7 @@ def _changes(study: Ablation) -> str:
         found = [study.board.difference(name, a, b) for name in COLUMNS[study.study]]
         cells = [Change.of(d).text() if d else "not measured" for d in found]
         rows.append([f"{labels[a]} against {labels[b]}", *cells])
-    return _table(["", *_headings(study)], rows)
+    return table(["", *_headings(study)], rows)
 
 
 def _trends(study: Ablation) -> str:
@@ -78,14 +78,3 @@ def _cell(row: Row | None) -> str:
     if not math.isnan(row.low):
         text += f" [{row.low:.{digits}f}, {row.high:.{digits}f}]"
     return f"{text} ({row.missing} missing)" if row.missing else text
-
-
-def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write a table whose first column is text and whose others are numbers."""
-    widths = [max(len(row[i]) for row in (heading, *rows)) for i in range(len(heading))]
-    lines = [
-        "| " + " | ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) + " |"
-        for row in (heading, *rows)
-    ]
-    rule = ["-" * (widths[0] + 2), *("-" * (width + 1) + ":" for width in widths[1:])]
-    return "\n".join([lines[0], f"|{'|'.join(rule)}|", *lines[1:]])

@@ -1,7 +1,6 @@
 """The rows behind a board: one value, or a reason for its absence, a system, case and metric."""
 
 import math
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,8 +8,6 @@ from likeness.benchmark.metrics import METRICS
 from likeness.benchmark.suite import Suite
 from likeness.store.errors import LikenessError
 from likeness.store.records import Record, Score
-
-Series = dict[str, float]
 
 
 class MeasurementError(LikenessError):
@@ -134,81 +131,3 @@ def reward_versions(scores: Iterable[Score]) -> dict[str, dict[str, str]]:
                 "score all clips again with one"
             )
     return versions
-
-
-class Grid:
-    """Measurements by system and metric, every system over the same cases.
-
-    Args:
-        measurements: rows in any order; a case that one system lacks is missing there.
-
-    Raises:
-        MeasurementError: two rows for one cell, or two people for one case.
-
-    """
-
-    def __init__(self, measurements: Iterable[Measurement]) -> None:
-        self.people: dict[str, str] = {}
-        self.reasons: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
-        self._values: dict[tuple[str, str], Series] = {}
-        for row in measurements:
-            if self.people.setdefault(row.case, row.identity) != row.identity:
-                raise MeasurementError(
-                    f"case {row.case} shows {self.people[row.case]} in one row and "
-                    f"{row.identity} in another"
-                )
-            series = self._values.setdefault((row.system, row.metric), {})
-            if row.case in series:
-                raise MeasurementError(
-                    f"{row.metric} of {row.system} in case {row.case} is there twice; "
-                    "keep the latest row"
-                )
-            series[row.case] = row.value
-            if row.reason:
-                self.reasons[row.system, row.metric][row.case] = row.reason
-
-    @property
-    def systems(self) -> tuple[str, ...]:
-        """Systems in the order they came."""
-        return tuple(dict.fromkeys(system for system, _ in self._values))
-
-    @property
-    def identities(self) -> list[str]:
-        """The person of each case, in the order of `values`."""
-        return list(self.people.values())
-
-    def has(self, system: str, metric: str) -> bool:
-        """Whether the system was measured in this metric at all."""
-        return (system, metric) in self._values
-
-    def values(self, system: str, metric: str) -> list[float]:
-        """One value a case, NaN where there is none."""
-        series = self._values[system, metric]
-        return [series.get(case, math.nan) for case in self.people]
-
-    def missing(self, system: str, metric: str) -> dict[str, int]:
-        """How many cases have no value, by reason."""
-        reasons = self.reasons.get((system, metric), {})
-        series = self._values[system, metric]
-        counts: dict[str, int] = defaultdict(int)
-        for case in self.people:
-            if case not in series:
-                counts["not measured"] += 1
-            elif case in reasons:
-                counts[reasons[case]] += 1
-        return dict(counts)
-
-    def spread(self, metric: str, a: str, b: str, count: int) -> list[str]:
-        """Choose cases to show without choosing favourites.
-
-        Returns:
-            Up to `count` case ids, evenly spaced by rank from the greatest loss to the greatest
-            gain of `a` over `b`; cases that lack a side are left out.
-
-        """
-        gain = METRICS[metric].gain
-        sides = zip(self.people, self.values(a, metric), self.values(b, metric), strict=True)
-        ranked = sorted((gain(x - y), case) for case, x, y in sides if not math.isnan(x - y))
-        last = len(ranked) - 1
-        places = dict.fromkeys(round(i * last / max(1, count - 1)) for i in range(count))
-        return [ranked[place][1] for place in places if ranked]

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from likeness.benchmark.statistics import Estimate, mean_estimate, share_estimate
+import numpy as np
+
+from likeness.benchmark.statistics import Estimate, People, mean_estimate, share_estimate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +41,7 @@ class Metric:
             return value
         return float(abs(value) <= self.within)
 
-    def estimate(self, values: Sequence[float], people: Sequence[str]) -> Estimate:
+    def estimate(self, values: Sequence[float] | np.ndarray, people: People) -> Estimate:
         """Average the column's values over the cases, with the interval over people."""
         return (share_estimate if self.share else mean_estimate)(values, people)
 

@@ -3,15 +3,21 @@
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from likeness.benchmark.board import Board, Row
+from likeness.benchmark.board import Board
+from likeness.benchmark.cells import Row
+from likeness.benchmark.grid import COLUMNS
 from likeness.benchmark.measurements import Measurement
-from likeness.store.sheets import read_sheet, write_sheet
+from likeness.store.sheets import read_sheet, refuse_rows, write_sheet
 
-COLUMNS = tuple(field.name for field in fields(Measurement))
+if TYPE_CHECKING:
+    import pandas as pd
+
+TEXTS = tuple(column for column in COLUMNS if column != "value")
 
 
-def write_measurements(rows: Iterable[Measurement], path: Path) -> None:
+def write_measurements(rows: "Iterable[Measurement] | pd.DataFrame", path: Path) -> None:
     """Write the rows behind a board, from which it can be built again.
 
     Raises:
@@ -21,24 +27,32 @@ def write_measurements(rows: Iterable[Measurement], path: Path) -> None:
     """
     import pandas as pd
 
-    write_sheet(pd.DataFrame([row.to_dict() for row in rows], columns=list(COLUMNS)), path)
+    if isinstance(rows, pd.DataFrame):
+        table: Any = rows[list(COLUMNS)]
+    else:
+        table = pd.DataFrame([row.to_dict() for row in rows], columns=list(COLUMNS))
+    write_sheet(table, path)
 
 
-def read_measurements(path: Path) -> list[Measurement]:
-    """Read rows that `write_measurements` wrote.
+def read_measurements(path: Path) -> "pd.DataFrame":
+    """Read rows that `write_measurements` wrote, or another program in the same columns.
+
+    A table rather than records, because a board of a million rows is made of columns; `Grid` says
+    what is wrong with them.
 
     Raises:
         SheetError: the table is missing, broken or lacks a column.
-        MeasurementError: a row has both a value and a reason, or neither.
 
     """
-    table = read_sheet(path, columns=COLUMNS)
-    names = ["system", "case", "identity", "metric"]
-    table[names] = table[names].astype(str)
-    return [
-        Measurement.from_dict({name: row[name] for name in COLUMNS})
-        for row in table.to_dict("records")
-    ]
+    table: Any = read_sheet(path, columns=COLUMNS, texts=TEXTS)
+    if table["value"].dtype.kind not in "fiu":
+        import pandas as pd
+
+        numbers: Any = pd.to_numeric(table["value"], errors="coerce")
+        wrong = numbers.isna() & table["value"].notna()
+        refuse_rows(path, wrong, "has a value that is no number", table["value"])
+        table["value"] = numbers
+    return table[list(COLUMNS)]
 
 
 def write_board(board: Board, path: Path) -> None:

@@ -4,7 +4,8 @@ Cases of one person are not independent, so every interval treats the person as 
 variance is the delete-one-person jackknife (CR3; Bell and McCaffrey 2002, MacKinnon, Nielsen and
 Webb 2023) and the reference distribution is t with people - 1 degrees of freedom. With as many
 cases of each person it equals the t interval of the per-person means. It needs no random
-numbers; `tests/benchmark/test_statistics.py` measures its coverage.
+numbers; `tests/benchmark/test_statistics.py` measures its coverage. `testing` tests with the same
+error and the same distribution.
 """
 
 import math
@@ -28,6 +29,7 @@ class Estimate:
         cases: how many cases were asked for, those without a value included.
         missing: how many of them have no value (NaN) and are not in the mean.
         people: how many people are behind the value.
+        error: standard error of the value; NaN where fewer than two people have a value.
 
     """
 
@@ -37,9 +39,13 @@ class Estimate:
     cases: int
     missing: int
     people: int
+    error: float
 
 
-def mean_estimate(values: Sequence[float], people: Sequence[str]) -> Estimate:
+People = Sequence[str] | np.ndarray  # names, or codes from 0
+
+
+def mean_estimate(values: Sequence[float] | np.ndarray, people: People) -> Estimate:
     """Mean of `values` with the interval of the delete-one-person jackknife.
 
     Args:
@@ -52,7 +58,8 @@ def mean_estimate(values: Sequence[float], people: Sequence[str]) -> Estimate:
     """
     sums, counts, missing = _per_person(values, people)
     value = _ratio(sums.sum(), counts.sum())
-    half = _half_width(sums, counts)
+    error = _error(sums, counts)
+    half = _reach(len(counts)) * error
     return Estimate(
         value=value,
         low=value - half,
@@ -60,10 +67,11 @@ def mean_estimate(values: Sequence[float], people: Sequence[str]) -> Estimate:
         cases=len(values),
         missing=missing,
         people=len(counts),
+        error=error,
     )
 
 
-def share_estimate(hits: Sequence[float], people: Sequence[str]) -> Estimate:
+def share_estimate(hits: Sequence[float] | np.ndarray, people: People) -> Estimate:
     """Share of cases that are 1, with an interval that stays inside [0, 1].
 
     A Wilson score interval on the effective number of cases, p (1 - p) / var, with the jackknife
@@ -85,16 +93,25 @@ def share_estimate(hits: Sequence[float], people: Sequence[str]) -> Estimate:
     sums, counts, missing = _per_person(hits, people)
     share, persons = _ratio(sums.sum(), counts.sum()), len(counts)
     low = high = math.nan
+    error = _error(sums, counts)
     if persons >= 2:
         z = float(norm.ppf((1 + LEVEL) / 2))
-        trials = _effective_trials(share, counts, _half_width(sums, counts))
+        trials = _effective_trials(share, counts, _reach(persons) * error)
         low, high = wilson_interval(share, trials, z)
     return Estimate(
-        value=share, low=low, high=high, cases=len(hits), missing=missing, people=persons
+        value=share,
+        low=low,
+        high=high,
+        cases=len(hits),
+        missing=missing,
+        people=persons,
+        error=error,
     )
 
 
-def paired_difference(a: Sequence[float], b: Sequence[float], people: Sequence[str]) -> Estimate:
+def paired_difference(
+    a: Sequence[float] | np.ndarray, b: Sequence[float] | np.ndarray, people: People
+) -> Estimate:
     """Mean of a - b over the cases that have a value in both, with its interval over people.
 
     Args:
@@ -111,11 +128,11 @@ def paired_difference(a: Sequence[float], b: Sequence[float], people: Sequence[s
     """
     if len(a) != len(b):
         raise ValueError(f"paired sides must cover the same cases, got {len(a)} and {len(b)}")
-    return mean_estimate([x - y for x, y in zip(a, b, strict=True)], people)
+    return mean_estimate(np.asarray(a, float) - np.asarray(b, float), people)
 
 
 def _per_person(
-    values: Sequence[float], people: Sequence[str]
+    values: Sequence[float] | np.ndarray, people: People
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Sum and count of the known values of each person who has any, and how many are missing."""
     if len(values) != len(people):
@@ -124,19 +141,23 @@ def _per_person(
     if np.isinf(numbers).any():
         raise ValueError("an infinite value can't be averaged")
     known = ~np.isnan(numbers)
-    names, index = np.unique(np.asarray(people, str)[known], return_inverse=True)
-    counts = np.bincount(index, minlength=len(names)).astype(float)
-    sums = np.bincount(index, weights=numbers[known], minlength=len(names))
-    return sums, counts, int((~known).sum())
+    who = np.asarray(people) if isinstance(people, np.ndarray) else np.asarray(people, str)
+    if who.dtype.kind not in "iu":
+        who = np.unique(who, return_inverse=True)[1]
+    counts = np.bincount(who[known]).astype(float)
+    sums = np.bincount(who[known], weights=numbers[known])
+    there = counts > 0
+    return sums[there], counts[there], int((~known).sum())
 
 
-def _half_width(sums: np.ndarray, counts: np.ndarray) -> float:
-    """Half the interval's width: t quantile times the jackknife standard error."""
-    persons = len(counts)
-    if persons < 2:
-        return math.nan
-    reach = t.ppf((1 + LEVEL) / 2, persons - 1)
-    return float(reach * math.sqrt(jackknife_variance(sums, counts)))
+def _error(sums: np.ndarray, counts: np.ndarray) -> float:
+    """Jackknife standard error; NaN with fewer than two people."""
+    return math.sqrt(jackknife_variance(sums, counts)) if len(counts) > 1 else math.nan
+
+
+def _reach(people: int) -> float:
+    """How many standard errors the interval goes to either side."""
+    return float(t.ppf((1 + LEVEL) / 2, people - 1)) if people > 1 else math.nan
 
 
 def jackknife_variance(sums: np.ndarray, counts: np.ndarray) -> float:

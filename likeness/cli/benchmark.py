@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from likeness.cli.arena import arena
+from likeness.cli.boards import board, gate, import_, verify, withdraw
 from likeness.cli.console import bars, say
 from likeness.cli.contesting import export, run, submit
 from likeness.cli.curating import curate
@@ -21,6 +22,11 @@ app.command()(curate)
 app.command()(export)
 app.command()(run)
 app.command()(submit)
+app.command()(board)
+app.command(name="import")(import_)
+app.command()(verify)
+app.command()(gate)
+app.command()(withdraw)
 
 Steps = Annotated[int | None, typer.Option(help="Of the sampler; the preset's by default.", min=1)]
 Ablated = Annotated[
@@ -60,11 +66,11 @@ def benchmark(
     generators = {"base": Generator.load(checkpoint)}
     if adapter is not None:
         generators["aligned"] = load(checkpoint, adapter)
-    board = checkup(
+    found = checkup(
         generators, out / "workspace", bars, sampler=Sampler(steps=steps), people=people
     )
-    board.save(out / "board.json")
-    say(board.to_json() if as_json else text(board))
+    found.save(out / "board.json")
+    say(found.to_json() if as_json else text(found))
 
 
 @ablations.callback()

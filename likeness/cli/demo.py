@@ -8,7 +8,7 @@ from likeness.cli.console import bars, say
 
 if TYPE_CHECKING:
     from likeness.benchmark.board import Board
-    from likeness.benchmark.verdict import Rule
+    from likeness.benchmark.rule import Rule
 
 SETTING = (
     "Shown on the testbed: procedural talking people whose identity, manner, scene and speech are "
@@ -82,15 +82,15 @@ def _demo_on_testbed(out: Path, seed: int, controls: bool) -> None:
 
 
 def finish(board: "Board", report: Path, rule: "Rule | None" = None) -> None:
-    """Print the board, the verdict by a rule and where the report is."""
+    """Print the board, the decision by a rule and where the report is."""
+    from likeness.benchmark.gate import gate
     from likeness.benchmark.table import text
-    from likeness.benchmark.verdict import verdict
 
     say(text(board, _width()))
-    found = verdict(board, rule=rule)
+    found = gate(board, rule=rule)
     say(found.sentence)
-    for doubt in found.doubts:
-        say(doubt)
+    for note in found.notes:
+        say(note)
     say(f"report: {report}")
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from likeness.alignment.preference import PreferenceError
 from likeness.alignment.recipe import RECIPES
 from likeness.benchmark.board import Board
+from likeness.benchmark.rule import Rule
 from likeness.benchmark.suite import Suite
-from likeness.benchmark.verdict import Rule
 from likeness.cli.console import bars, say
 from likeness.cli.demo import finish
 from likeness.cli.loop.own.division import talking_set
@@ -106,7 +106,8 @@ def _measured(turn: Turn, footing: Footing, fit: Fit, out: Path) -> tuple[Board,
         raise FitError(f"{error}; or fit longer, with more --minutes and another --out") from error
     facts = {"fit": fit.facts(), "films_left_out": dict(footing.refused)}
     board = replace(board, manifest={**board.manifest, **facts})
-    rule = Rule(guards=tuple(name for name in Rule().guards if _measured_in(board, name)))
+    kept = {name: m for name, m in Rule().guards.items() if _measured_in(board, name)}
+    rule = Rule(guards=kept)
     with turn.bars("report") as progress:
         progress(0, 1, "encoding clips")
         title = "Likeness on your own films: base against aligned"

@@ -18,12 +18,15 @@ class SheetError(LikenessError):
     """A table that can't be read or written."""
 
 
-def read_sheet(path: str | Path, *, columns: tuple[str, ...] = ()) -> "pd.DataFrame":
+def read_sheet(
+    path: str | Path, *, columns: tuple[str, ...] = (), texts: tuple[str, ...] = ()
+) -> "pd.DataFrame":
     """Read a CSV or Parquet table with a header, by its suffix.
 
     Args:
         path: the table.
         columns: names it must have.
+        texts: columns that are texts even where they look like numbers, such as `007`.
 
     Raises:
         SheetError: the file is missing, of another kind, empty, broken, or lacks a column.
@@ -37,7 +40,10 @@ def read_sheet(path: str | Path, *, columns: tuple[str, ...] = ()) -> "pd.DataFr
     if not path.is_file():
         raise SheetError(f"{path}: there is no such table")
     try:
-        table = pd.read_csv(path) if suffix == ".csv" else pd.read_parquet(path)
+        if suffix == ".csv":
+            table = pd.read_csv(path, dtype=dict.fromkeys(texts, str))
+        else:
+            table = pd.read_parquet(path)
     except (ValueError, pyarrow.ArrowException) as error:
         raise SheetError(f"{path}: not a {suffix[1:]} table ({error})") from error
     if absent := [column for column in columns if column not in table.columns]:

@@ -159,3 +159,13 @@ def test_a_position_that_pairs_shown_one_way_round_hide_is_noticed():
 def test_unknown_ties_are_refused():
     with pytest.raises(ValueError, match="davidson, rao-kupper, half"):
         Model(ties="elo")
+
+
+@pytest.mark.parametrize("ties", TIES)
+def test_resamples_fitted_from_near_by_end_where_they_would_anyway(ties):
+    counts = np.concatenate([drawn(seed) for seed in range(4)])
+    near = fit(counts[:1], Model(ties=ties)).parameters[0]
+    far, close = fit(counts, Model(ties=ties)), fit(counts, Model(ties=ties), near=near)
+    assert close.strengths == pytest.approx(far.strengths, abs=1e-8)
+    assert close.position == pytest.approx(far.position, abs=1e-8)
+    assert close.converged.all()

@@ -15,8 +15,8 @@ from likeness.benchmark.ablation import (
     selection_study,
     slope,
 )
+from likeness.benchmark.grid import Grid
 from likeness.benchmark.markdown import page
-from likeness.benchmark.measurements import Grid
 from likeness.store.errors import LikenessError
 
 

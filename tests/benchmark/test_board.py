@@ -22,9 +22,12 @@ def test_board_json_has_the_agreed_form(board, tmp_path):
     content = json.loads((tmp_path / "board.json").read_text())
     assert set(content) == {"rows", "differences", "manifest"}
     assert set(content["rows"][0]) == {
-        "system", "metric", "value", "low", "high", "cases", "missing"
+        "system", "metric", "value", "low", "high", "cases", "missing",
+        "people", "provisional", "rank_low", "rank_high",
     }  # fmt: skip
-    assert set(content["differences"][0]) == {"metric", "a", "b", "value", "low", "high"}
+    assert set(content["differences"][0]) == {
+        "metric", "a", "b", "value", "low", "high", "people", "error", "p", "p_holm"
+    }  # fmt: skip
     assert content["manifest"]["seeds"] == [0, 1]
     assert Board.load(tmp_path / "board.json") == board
 
@@ -122,5 +125,8 @@ def test_measurements_survive_a_table(suffix, rows, tmp_path):
 def test_the_board_is_a_table_too(suffix, board, tmp_path):
     write_board(board, tmp_path / f"board.{suffix}")
     table = read_sheet(tmp_path / f"board.{suffix}")
-    assert list(table.columns) == ["system", "metric", "value", "low", "high", "cases", "missing"]
+    assert list(table.columns) == [
+        "system", "metric", "value", "low", "high", "cases", "missing",
+        "people", "provisional", "rank_low", "rank_high",
+    ]  # fmt: skip
     assert len(table) == len(board.rows)

@@ -4,7 +4,6 @@ import pytest
 from scores import score
 
 from likeness.benchmark.measurements import (
-    Grid,
     Measurement,
     MeasurementError,
     measure,
@@ -62,32 +61,6 @@ def test_two_versions_of_a_reward_are_refused():
         reward_versions([score("motion", 0.5), score("motion", 0.5, weights="w2")])
 
 
-def cell(system: str, case: str, value: float, identity: str = "a") -> Measurement:
-    reason = "why" if math.isnan(value) else None
-    return Measurement(
-        system=system, case=case, identity=identity, metric="motion", value=value, reason=reason
-    )
-
-
-def test_a_case_that_one_system_lacks_is_missing_there():
-    grid = Grid([cell("a", "1", 0.5), cell("a", "2", math.nan), cell("b", "3", 0.1)])
-    assert grid.values("a", "motion") == pytest.approx([0.5, math.nan, math.nan], nan_ok=True)
-    assert grid.missing("a", "motion") == {"why": 1, "not measured": 1}
-
-
-def test_contradicting_rows_are_refused():
-    with pytest.raises(MeasurementError, match="twice"):
-        Grid([cell("a", "1", 0.5), cell("a", "1", 0.6)])
-    with pytest.raises(MeasurementError, match="shows a in one row and b"):
-        Grid([cell("a", "1", 0.5), cell("b", "1", 0.6, identity="b")])
+def test_value_and_reason_exclude_each_other():
     with pytest.raises(MeasurementError, match="finite, or NaN with a reason"):
         Measurement(system="a", case="1", identity="a", metric="motion", value=math.nan)
-
-
-def test_shown_cases_run_from_the_greatest_loss_to_the_greatest_gain():
-    gains = [0.3, -0.2, 0.0, 0.1, math.nan]
-    rows = [cell("b", str(i), 0.0) for i in range(5)]
-    rows += [cell("a", str(i), gain) for i, gain in enumerate(gains)]
-    assert Grid(rows).spread("motion", "a", "b", 2) == ["1", "0"]
-    assert Grid(rows).spread("motion", "a", "b", 9) == ["1", "2", "3", "0"]
-    assert Grid([*rows[:5], cell("a", "0", math.nan)]).spread("motion", "a", "b", 3) == []

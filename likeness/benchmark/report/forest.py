@@ -3,14 +3,14 @@
 import math
 from collections.abc import Sequence
 
-from likeness.benchmark.board import Board, Difference, Row
+from likeness.benchmark.board import Board
+from likeness.benchmark.cells import Difference, Row
 from likeness.benchmark.metrics import METRICS
 from likeness.benchmark.report.svg import element
-from likeness.benchmark.table import reading
-from likeness.benchmark.verdict import percent, relative
+from likeness.benchmark.wording import percent, reading, relative
 
 CELL = (92, 10)
-PLOT = (300, 26)
+PLOT = (260, 26)
 LIMITS = (0.025, 0.05, 0.10, 0.20, 0.50, 1.0)
 
 

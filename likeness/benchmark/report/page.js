@@ -87,3 +87,18 @@ function Row(root) {
   const self = { pause };
   return self;
 }
+
+// A heading of the board sorts each group of systems by the worse end of that column's intervals.
+document.querySelectorAll(".board .sort").forEach((button) => {
+  button.addEventListener("click", () => {
+    const head = button.closest("th");
+    const table = head.closest("table");
+    table.querySelectorAll("th[aria-sort]").forEach((other) => other.removeAttribute("aria-sort"));
+    head.setAttribute("aria-sort", "descending");
+    const bound = (row) => Number(row.cells[head.cellIndex].dataset.bound ?? -Infinity);
+    table.querySelectorAll("tbody").forEach((body) => {
+      const rows = [...body.rows].filter((row) => !row.classList.contains("group"));
+      rows.sort((one, two) => bound(two) - bound(one) || 0).forEach((row) => body.append(row));
+    });
+  });
+});

@@ -6,16 +6,20 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from likeness.benchmark.board import Board, Row
+from likeness.benchmark.board import Board
+from likeness.benchmark.cells import Difference
+from likeness.benchmark.gate import gate
 from likeness.benchmark.metrics import METRICS
-from likeness.benchmark.report import curves, forest, showcase
+from likeness.benchmark.report import beside, curves, forest, leaderboard, showcase
 from likeness.benchmark.report.curves import Chart
+from likeness.benchmark.report.parts import heading, number, section
 from likeness.benchmark.report.showcase import Showcase
-from likeness.benchmark.report.svg import element, span
-from likeness.benchmark.systems import SYSTEMS, label
-from likeness.benchmark.table import reading
-from likeness.benchmark.verdict import Rule, interval_text, percent, relative, verdict
+from likeness.benchmark.report.svg import element
+from likeness.benchmark.rule import Rule
+from likeness.benchmark.systems import label
+from likeness.benchmark.wording import chance_text, interval_text, percent, reading, relative
 from likeness.store.atomic import write_bytes
+from likeness.store.records import content_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +32,10 @@ class Report:
         board: the numbers.
         showcases: rows of clips.
         charts: training curves.
-        compared: the system that may ship and the one it replaces.
+        compared: the system that may ship and the one it replaces; None where nothing is to be
+            decided.
         rule: what shipping takes.
+        sort: metric by whose lower bound systems are sorted.
 
     """
 
@@ -38,8 +44,9 @@ class Report:
     board: Board
     showcases: tuple[Showcase, ...] = ()
     charts: tuple[Chart, ...] = ()
-    compared: tuple[str, str] = ("aligned", "base")
+    compared: tuple[str, str] | None = ("aligned", "base")
     rule: Rule = field(default_factory=Rule)
+    sort: str = "identity_target"
 
     def html(self) -> str:
         """Write the page: the same text for the same report, as far as its clips encode alike."""
@@ -53,7 +60,10 @@ class Report:
             "verdict": _verdict(self),
             "shows": _shows(self.showcases),
             "changes": _changes(self.board, self.rule),
-            "board": _board(self.board),
+            "board": leaderboard.draw(self.board, self.sort),
+            "people": beside.people(self.board),
+            "published": beside.published(self.board),
+            "withdrawn": beside.withdrawn(self.board),
             "training": _training(self.charts),
             "reading": _reading(self.board),
             "manifest": _manifest(self.board.manifest),
@@ -74,22 +84,17 @@ class Report:
 _FILES = ("page.html", "page.css", "page.js")
 
 
-def _section(name: str, heading: str, lead: str, body: str) -> str:
-    head = element("h2", escape(heading)) + (
-        element("p", escape(lead), class_="lead") if lead else ""
-    )
-    return element("section", head + body, id=name)
-
-
 def _verdict(report: Report) -> str:
+    if report.compared is None:
+        return ""
     a, b = report.compared
     if a not in report.board.systems or b not in report.board.systems:
         said = f"Nothing to decide: the board does not hold both {label(a)} and {label(b)}."
         return element("div", element("p", escape(said)), class_="verdict none")
-    found = verdict(report.board, a, b, report.rule)
+    found = gate(report.board, a, b, report.rule)
     head, _, rest = found.sentence.partition(": ")
     body = element("p", element("strong", escape(head)) + escape(rest[0].upper() + rest[1:]))
-    body += "".join(element("p", escape(doubt), class_="doubt") for doubt in found.doubts)
+    body += "".join(element("p", escape(note), class_="doubt") for note in found.notes)
     return element("div", body, class_=f"verdict {'ship' if found.ship else 'hold'}")
 
 
@@ -101,7 +106,7 @@ def _shows(showcases: tuple[Showcase, ...]) -> str:
         "Each row plays together. Sound comes from the clip that is marked; all clips loop with "
         "it. Enlarged with a Lanczos filter, nothing else is done to them."
     )
-    return _section("clips", "Side by side", lead, rows)
+    return section("clips", "Side by side", lead, rows)
 
 
 def _changes(board: Board, rule: Rule) -> str:
@@ -112,40 +117,50 @@ def _changes(board: Board, rule: Rule) -> str:
     bodies = ""
     for a, b in dict.fromkeys((d.a, d.b) for d in board.differences):
         title = f"{label(a)} against {label(b)}"
-        rows = element("tr", element("th", escape(title), colspan=6, scope="rowgroup"))
+        rows = element("tr", element("th", escape(title), colspan=7, scope="rowgroup"))
         for d in board.compared(a, b):
-            guarded = rule.tolerance if d.metric in rule.guards else None
+            guarded = _allowed(board, d, rule)
             cases, missing = board.pair(d)
             share = relative(board, d)
             rows += element(
                 "tr",
-                element("th", _heading(d.metric), scope="row")
+                element("th", heading(d.metric), scope="row")
                 + element("td", _values(board, d.metric, b, a), class_="num")
                 + element("td", _signed(d.value, interval_text(d)), class_="num")
                 + element("td", _signed(d.value, percent(share[0]) if share else ""), class_="num")
                 + element("td", forest.change(board, d, edge, guarded), class_="plot")
+                + element("td", chance_text(d.p_holm), class_="num")
                 + element("td", _word(reading(d), cases, missing), class_="word"),
             )
         bodies += element("tbody", rows)
     head = "".join(
         element("th", text, scope="col")
         for text in ("", "Before → after", "Change [95 %]", "Relative", forest.axis(
-            edge, rule.tolerance), "Reading")
+            edge, rule.tolerance), "p (Holm)", "Reading")
     )  # fmt: skip
     lead = (
         "The same cases with the same noise, compared case by case. Intervals treat people, not "
-        "clips, as the unit. The plot shows each change as a share of the value before, better "
-        f"to the right; the dotted line is the {100 * rule.tolerance:g} % that may be lost."
+        "clips, as the unit; p values are corrected by Holm over the comparisons of a metric. The "
+        "plot shows each change as a share of the value before, better to the right; a dotted "
+        "line is what may be lost of a metric that the rule guards."
     )
     table = element("table", element("thead", element("tr", head)) + bodies, class_="changes")
-    return _section("changes", "What changed", lead, element("div", table, class_="scroll"))
+    return section("changes", "What changed", lead, element("div", table, class_="scroll"))
+
+
+def _allowed(board: Board, difference: Difference, rule: Rule) -> float | None:
+    """Give the loss that the rule allows as a share of the value before, or None."""
+    margin, before = rule.guards.get(difference.metric), board.row(difference.b, difference.metric)
+    if margin is None or before is None or not before.value:
+        return None
+    return margin.absolute(before.value) / abs(before.value)
 
 
 def _values(board: Board, metric: str, before: str, after: str) -> str:
     shown = []
     for system in (before, after):
         row = board.row(system, metric)
-        shown.append("—" if row is None else _number(row.value, metric))
+        shown.append("—" if row is None else number(row.value, metric))
     return " → ".join(shown)
 
 
@@ -154,91 +169,36 @@ def _word(word: str, cases: int, missing: int) -> str:
     return element("span", word, class_=word.replace(" ", "-")) + element("small", count)
 
 
-def _board(board: Board) -> str:
-    scales = {
-        name: span(
-            [edge for row in board.rows if row.metric == name
-             for edge in (row.value, row.low, row.high)]
-        )
-        for name in board.metrics
-    }  # fmt: skip
-    head = element("th", "", scope="col")
-    head += "".join(element("th", _heading(name), scope="col") for name in board.metrics)
-    groups: dict[str, str] = {"Checkpoints": "", "Controls": ""}
-    for system in board.systems:
-        known = SYSTEMS.get(system)
-        name = element("b", escape(label(system)))
-        name += element("small", escape(known.caption)) if known else ""
-        cells = "".join(_cell(board.row(system, m), scales[m]) for m in board.metrics)
-        group = "Controls" if known and known.control else "Checkpoints"
-        groups[group] += element("tr", element("th", name, scope="row") + cells)
-    bodies = "".join(
-        element(
-            "tbody",
-            element("tr", element("th", group, colspan=len(board.metrics) + 1, scope="rowgroup"))
-            + rows,
-        )
-        for group, rows in groups.items()
-        if rows
-    )
-    table = element("table", element("thead", element("tr", head)) + bodies, class_="board")
-    lead = (
-        "Mean over all cases, with the 95 % interval over people under it as numbers and as a "
-        "line; each column has one scale. Arrows say which way is better."
-    )
-    body = element("div", table, class_="scroll") + _absent(board)
-    return _section("board", "Board", lead, body)
-
-
-def _cell(row: Row | None, scale: tuple[float, float]) -> str:
-    if row is None:
-        return element("td", "", class_="num")
-    if math.isnan(row.value):
-        text = element("b", "—") + element("small", f"all {row.missing} missing", class_="lost")
-        return element("td", text, class_="num")
-    known = not math.isnan(row.low)
-    ends = f"{_number(row.low, row.metric)} – {_number(row.high, row.metric)}"
-    text = element("b", _number(row.value, row.metric))
-    text += element("small", ends if known else "one person: no interval")
-    text += forest.whisker(row, scale)
-    if row.missing:
-        text += element("small", f"{row.missing} of {row.cases} missing", class_="lost")
-    return element("td", text, class_="num")
-
-
-def _absent(board: Board) -> str:
-    notes = "".join(element("li", escape(line)) for line in board.gaps())
-    if not notes:
-        return element("p", "No value is missing.", class_="quiet")
-    return element("ul", notes, class_="quiet")
-
-
 def _training(charts: tuple[Chart, ...]) -> str:
     if not charts:
         return ""
     drawn = element("div", "".join(curves.draw(chart) for chart in charts), class_="curves")
     lead = "By training step, smoothed over a twentieth of the run."
-    return _section("training", "Training", lead, drawn)
+    return section("training", "Training", lead, drawn)
 
 
 def _reading(board: Board) -> str:
     terms = ""
     for name in board.metrics:
-        terms += element("dt", _heading(name)) + element("dd", escape(METRICS[name].caption))
-    return _section("reading", "What the numbers mean", "", element("dl", terms, class_="terms"))
+        terms += element("dt", heading(name)) + element("dd", escape(METRICS[name].caption))
+    return section("reading", "What the numbers mean", "", element("dl", terms, class_="terms"))
 
 
 def _manifest(manifest: Mapping[str, object]) -> str:
+    told = {key: value for key, value in manifest.items() if key not in _COUNTS}
+    # A hash for each metric is for a program to compare; a person compares one a system.
+    rows_of = manifest.get("measurements") or {}
+    told["measurements"] = {system: content_id(hashes) for system, hashes in rows_of.items()}
     rows = "".join(
         element("tr", element("th", escape(key), scope="row") + element("td", _code(value)))
-        for key, value in _flat({k: v for k, v in manifest.items() if k not in _COUNTS})
+        for key, value in _flat(told)
     )
     lead = "Seeds, versions and hashes: with these the page can be made again."
     table = element("div", element("table", rows, class_="manifest"), class_="scroll")
-    return _section("manifest", "Provenance", lead, table)
+    return section("manifest", "Provenance", lead, table)
 
 
-_COUNTS = ("pairs", "missing")
+_COUNTS = ("pairs", "missing", "comparisons")
 
 
 def _flat(value: object, path: str = "") -> Iterator[tuple[str, str]]:
@@ -254,17 +214,6 @@ def _flat(value: object, path: str = "") -> Iterator[tuple[str, str]]:
 
 def _code(text: str) -> str:
     return element("code", escape(text))
-
-
-def _heading(metric: str) -> str:
-    arrow = {"higher": ("↑", "higher is better"), "lower": ("↓", "lower is better")}
-    sign, title = arrow.get(METRICS[metric].better or "", ("", ""))
-    mark = element("abbr", sign, title=title) if sign else ""
-    return f"{escape(METRICS[metric].label)} {mark}".strip()
-
-
-def _number(value: float, metric: str) -> str:
-    return "—" if math.isnan(value) else f"{value:.{METRICS[metric].digits}f}".replace("-", "−")
 
 
 def _signed(value: float, text: str) -> str:

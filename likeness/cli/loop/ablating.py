@@ -23,12 +23,12 @@ from likeness.benchmark.ablation import (
 from likeness.benchmark.measurements import Measurement
 from likeness.benchmark.metrics import METRICS
 from likeness.benchmark.sheets import write_measurements
-from likeness.cli.loop.alignment import code_version
 from likeness.cli.loop.arms import Arm, Scene, judged, scenes_of
 from likeness.cli.loop.bench import Bench, manifest
 from likeness.cli.loop.costing import STEPS, Shown, reference_cost, step_times
 from likeness.cli.loop.studio import Sampler, Studio
 from likeness.cli.loop.turn import Bars
+from likeness.cli.revision import code_version
 from likeness.model import Generator
 from likeness.store.clip import Clip
 from likeness.store.errors import LikenessError

@@ -1,7 +1,6 @@
 """From scored samples to an aligned checkpoint."""
 
 import hashlib
-import subprocess
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -20,6 +19,7 @@ from likeness.cli.loop.learnable import REASON, pairs_to_learn
 from likeness.cli.loop.studio import Studio
 from likeness.cli.loop.tracking import tracked
 from likeness.cli.loop.watching import watch_beside
+from likeness.cli.revision import code_version
 from likeness.model import Generator
 from likeness.rewards.sets import RewardSet
 from likeness.store.progress import Progress, silent
@@ -239,20 +239,3 @@ def people_of(workspace: Workspace, clips: Collection[str]) -> tuple[str, ...]:
     """Name the people whom these clips show, where known."""
     people = {workspace.get(ClipEntry, clip).identity for clip in clips}
     return tuple(sorted(person for person in people if person is not None))
-
-
-def code_version() -> str:
-    """Return the commit of the code that runs, or the version where there is no repository."""
-    here = Path(__file__).parent
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(here), "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        from importlib.metadata import version
-
-        return f"likeness {version('likeness')}"
-    return done.stdout.strip()

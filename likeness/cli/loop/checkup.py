@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from likeness.benchmark.board import Board
-from likeness.benchmark.sheets import write_measurements
-from likeness.cli.loop.alignment import code_version
+from likeness.benchmark.folder import BoardFolder, Settings
 from likeness.cli.loop.bench import Bench, manifest
 from likeness.cli.loop.studio import Sampler
 from likeness.cli.loop.turn import Bars
+from likeness.cli.revision import code_version
 from likeness.model import Generator
 from likeness.store.workspace import Workspace
 
@@ -44,6 +44,6 @@ def checkup(
         with bars("benchmark") as progress:
             rows = bench.run([*generators, *CONTROLS], progress)
         rivals = [(name, "base") for name in generators if name != "base"]
-        board = Board.build(rows, rivals, manifest(bench, {}, code_version(), {}))
-        write_measurements(rows, workspace.path / "boards" / "measurements.parquet")
-    return board
+        facts = manifest(bench, {}, code_version(), {})
+        kept = BoardFolder(workspace.path / "boards")
+        return kept.keep(rows, facts, Settings(comparisons=rivals))

@@ -12,10 +12,10 @@ from likeness.benchmark.measurements import Measurement, measure
 from likeness.benchmark.movement_ablation import movement_study
 from likeness.benchmark.sheets import write_measurements
 from likeness.benchmark.suite import Case
-from likeness.cli.loop.alignment import code_version
 from likeness.cli.loop.bench import Bench, manifest
 from likeness.cli.loop.stage import FPS, condition_of
 from likeness.cli.loop.turn import Bars
+from likeness.cli.revision import code_version
 from likeness.model import Generator, Request
 from likeness.model.long_video import LongVideo, LongVideoSettings
 from likeness.rewards.base import Subject

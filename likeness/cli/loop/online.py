@@ -11,7 +11,6 @@ from likeness.alignment.masked_dpo import Outcome, TrainingError, train
 from likeness.alignment.recipe import Recipe
 from likeness.cli.loop.alignment import (
     check_reward,
-    code_version,
     enter_checkpoint,
     load_pairs,
     mine_pairs,
@@ -21,6 +20,7 @@ from likeness.cli.loop.judging import Question, judge, values
 from likeness.cli.loop.learnable import conditions_to_learn
 from likeness.cli.loop.studio import Order, Sampler, Studio
 from likeness.cli.loop.tracking import tracked
+from likeness.cli.revision import code_version
 from likeness.rewards.sets import RewardSet
 from likeness.store.progress import Progress
 from likeness.store.recipes import recipe_table

@@ -11,14 +11,14 @@ import numpy as np
 from likeness.alignment.mining import Mining, shuffle_pairs
 from likeness.alignment.recipe import Recipe
 from likeness.benchmark.board import Board
-from likeness.benchmark.measurements import Grid, Measurement
+from likeness.benchmark.folder import BoardFolder, Settings
+from likeness.benchmark.grid import Grid
+from likeness.benchmark.measurements import Measurement
 from likeness.benchmark.report import Report, Showcase, Shown, training_charts
-from likeness.benchmark.sheets import write_measurements
 from likeness.benchmark.suite import Case, Suite
 from likeness.cli.loop.alignment import (
     align,
     base_checkpoint,
-    code_version,
     load_pairs,
     mine_pairs,
 )
@@ -26,6 +26,7 @@ from likeness.cli.loop.bench import Bench, clip_of, manifest, number_of
 from likeness.cli.loop.judging import Question, judge
 from likeness.cli.loop.stage import condition_of
 from likeness.cli.loop.studio import Order, Sampler, Studio
+from likeness.cli.revision import code_version
 from likeness.model import Generator
 from likeness.rewards.sets import RewardSet
 from likeness.store.errors import LikenessError
@@ -158,16 +159,12 @@ class Turn:
         )
         with self.bars("benchmark") as progress:
             rows = bench.run(self.config.systems, progress)
-        folder = self.workspace.path / "boards" / suite.name
-        folder.mkdir(parents=True, exist_ok=True)
-        write_measurements(rows, folder / "measurements.parquet")
         seeds = {"turn": self.config.seed, "masked_dpo": self.recipe.masked_dpo.seed}
         facts = manifest(bench, recipe_table(self.recipe), code_version(), seeds)
         facts["turn"] = _plain(asdict(self.config))
         rivals = [(name, "base") for name in studios if name != "base"]
-        board = Board.build(rows, rivals, facts)
-        board.save(folder / "board.json")
-        return board, rows
+        folder = BoardFolder(self.workspace.path / "boards" / suite.name)
+        return folder.keep(rows, facts, Settings(comparisons=rivals)), rows
 
     def report(
         self, board: Board, rows: list[Measurement], suite: Suite, *, title: str, setting: str

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from likeness.benchmark.report.curves import Chart, Line
-from likeness.cli.loop.alignment import code_version
+from likeness.cli.revision import code_version
 from likeness.model import Generator
 from likeness.store.errors import LikenessError
 from likeness.store.progress import Progress, silent

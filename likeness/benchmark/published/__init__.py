@@ -1,0 +1,1 @@
+"""Figures that papers report: published, not measured here."""
