@@ -4,10 +4,9 @@ import io
 from dataclasses import replace
 
 import av
-import numpy as np
 import pytest
 
-from likeness.annotation.media import ViewError, alone, encode_view
+from likeness.annotation.media import alone, encode_view
 from likeness.annotation.media.container import BITS
 from likeness.annotation.media.even import budgets, filled
 from likeness.testbed.cast import cast, take_of
@@ -49,7 +48,3 @@ def test_a_frame_that_is_too_large_is_not_cut():
     assert filled(packet, 69) is None
     assert filled(packet, 70) == packet  # two units of 41 and 21 bytes, four before each
     assert filled(packet, 71) == filled(packet, 73) == packet + b"\0\0\3"
-    noise = np.random.default_rng(0).integers(0, 256, (4, 384, 384, 3), np.uint8)
-    clip = replace(take_of(cast("heldout", 1)[0], 0, 0.2).clip, frames=noise)
-    with pytest.raises(ViewError, match="quieter"):
-        encode_view(alone(clip), even=True)
