@@ -1,12 +1,19 @@
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from likeness.cli.console import print_json, say
 from likeness.cli.options import family
+from likeness.cli.studying.audit import audit_blinding
+from likeness.cli.studying.create import create
+from likeness.cli.studying.example import example
+from likeness.cli.studying.report import export, report
+from likeness.cli.studying.serve import close, link, serve, status
 
-app = family(help="Rating studies and Turing tests: power before, analysis after.")
+app = family(help="Rating studies and Turing tests: power, holding them, analysis.")
+for verb in (create, serve, status, link, close, report, export, audit_blinding, example):
+    app.command()(verb)
 
 Margin = Annotated[float, typer.Option(help="How far from 0.5 an accuracy still counts as chance.")]
 Alpha = Annotated[float, typer.Option(help="Level of the tests.", min=0.0001, max=0.5)]
@@ -15,7 +22,7 @@ Format = Annotated[Literal["json", "table"], typer.Option("--format", help="How 
 
 @app.callback()
 def study() -> None:
-    """Plan and analyse studies with people."""
+    """Plan, hold and analyse studies with people."""
 
 
 @app.command()
@@ -23,37 +30,61 @@ def analyse(
     table: Annotated[
         Path,
         typer.Argument(
-            help="CSV or Parquet table. turing: rater, case, real_side, chosen (left or right), "
-            "and for attention checks check (0 or 1); rating: rater, item, dimension, score."
+            help="Folder of a study, or CSV or Parquet table. turing: rater, case, real_side, "
+            "chosen (left or right), and for attention checks check (0 or 1); rating: rater, item, "
+            "dimension, score."
         ),
     ],
     *,
-    kind: Annotated[Literal["turing", "rating"], typer.Option(help="What was asked.")],
+    kind: Annotated[
+        Literal["turing", "rating"] | None, typer.Option(help="What was asked; a folder says it.")
+    ] = None,
     method: Annotated[
-        Literal["p910", "p913", "bt500", "plain"],
+        Literal["p910", "p913", "bt500", "plain"] | None,
         typer.Option(help="Of mean opinion scores: P.910 Annex E, P.913, BT.500, the mean."),
-    ] = "p910",
-    margin: Margin = 0.05,
-    alpha: Alpha = 0.05,
+    ] = None,
+    margin: Annotated[
+        float | None, typer.Option(help="How far from 0.5 an accuracy counts as chance.")
+    ] = None,
+    alpha: Annotated[
+        float | None, typer.Option(help="Level of the tests.", min=0.0001, max=0.5)
+    ] = None,
     format: Format = "table",
 ) -> None:
-    """Say what a study's answers or ratings support."""
+    """Say what a study's answers or ratings support.
+
+    A folder is analysed as its plan says; what is asked for otherwise here is listed as a
+    deviation. A table has p910, a margin of 0.05 and a level of 0.05 where nothing else is said.
+    """
+    from likeness.benchmark.studies.answers import StudyError
+    from likeness.cli.studying.telling import told_text
+
+    if table.is_dir():
+        from likeness.benchmark.studies.outcome import Settings, outcome
+        from likeness.cli.studying.serve import opened
+
+        with opened(table) as (folder, desk):
+            if kind not in (None, folder.plan.kind):
+                raise StudyError(f"{table} is a {folder.plan.kind} study, --kind says {kind}")
+            settings = Settings(margin=margin, alpha=alpha, method=method)
+            told = outcome(folder, desk.rows, settings)
+        print_json(told) if format == "json" else say(told_text(told))
+        return
     if kind == "turing":
         from likeness.benchmark.studies import turing
         from likeness.benchmark.studies.answers import read_answers
 
-        told = turing.analyse(read_answers(table), margin=margin, alpha=alpha)
-        text = _turing
-    else:
+        told = turing.analyse(
+            read_answers(table), turing.MARGIN if margin is None else margin, alpha or turing.ALPHA
+        )
+    elif kind == "rating":
         from likeness.benchmark.studies import rating
         from likeness.benchmark.studies.ratings import read_ratings
 
-        told = rating.analyse(read_ratings(table), method)
-        text = _rating
-    if format == "json":
-        print_json(told)
+        told = rating.analyse(read_ratings(table), method or "p910")
     else:
-        say(text(told))
+        raise StudyError(f"{table} is a table: say with --kind what was asked, turing or rating")
+    print_json(told) if format == "json" else say(told_text(told))
 
 
 @app.command()
@@ -115,64 +146,3 @@ def power(
         cases = f"{need.cases:,}" if need.cases is not None else "over 2,000"
         lines.append(f"{need.raters:6}  {cases:>10}  {need.independent:22,}  {need.power:15.2f}")
     say("\n".join(lines))
-
-
-def _turing(told: dict[str, Any]) -> str:
-    test, model = told["equivalence"], told["mixed_model"]
-    verdict = "at chance" if test["equivalent"] else "not shown to be at chance"
-    lines = [
-        f"{told['answers']:,} answers by {told['raters']} raters on {told['cases']} cases",
-        f"accuracy          {told['accuracy']:.3f}",
-        f"  Wilson          {_ends(told['accuracy_wilson'])}, if answers were independent",
-        f"  Clopper-Pearson {_ends(told['accuracy_clopper_pearson'])}, likewise",
-        f"  clustered       {_ends(told['accuracy_clustered'])}, for other raters and cases",
-        f"d'                {told['d_prime']:.3f} {_ends(told['d_prime_interval'])}",
-        f"position bias     {told['position_bias']:+.3f} {_ends(told['position_bias_interval'])}",
-        f"fooled somebody   {told['fooled_any']:.3f} of cases, "
-        f"{told['expected_fooled_any']:.3f} from independent raters, "
-        f"{told['ceiling_fooled_any']:.3f} at most",
-        f"fooled most       {told['fooled_majority']:.3f} of cases, "
-        f"{told['expected_fooled_majority']:.3f} from independent raters",
-        f"equivalence       {verdict} within {test['margin']:g}: p {test['p']:.3g} exact, "
-        f"{test['p_clustered']:.3g} clustered",
-    ]
-    if model["reason"]:
-        lines.append(f"mixed model       none: {model['reason']}")
-    else:
-        lines.append(
-            f"mixed model       {model['accuracy']:.3f} {_ends((model['low'], model['high']))} for "
-            f"an average rater and case; sd of raters {model['rater_sd']:.2f}, of cases "
-            f"{model['case_sd']:.2f} log-odds"
-        )
-    lines += ["", f"{'rater':16} answers  accuracy            d'   left"]
-    lines += [
-        f"{row['rater']:16} {row['answers']:7}  {row['accuracy']:.3f} "
-        f"{_ends((row['low'], row['high']))}  {row['d_prime']:5.2f}  {row['left_share']:.2f}"
-        for row in told["per_rater"]
-    ]
-    return "\n".join(lines + [f"note: {note}" for note in told["notes"]])
-
-
-def _rating(told: dict[str, Any]) -> str:
-    lines = [
-        f"{told['ratings']:,} ratings, {told['method']}",
-        f"{'item':24} {'dimension':20}   MOS  95 % interval   ratings",
-    ]
-    lines += [
-        f"{row['item']:24} {row['dimension']:20} {row['mos']:5.2f}  "
-        f"{_ends((row['low'], row['high'])):14}  {row['ratings']:7}"
-        for row in told["items"]
-    ]
-    lines += ["", f"{'rater':24} {'dimension':20}   bias  inconsistency"]
-    for row in told["raters"]:
-        marks = [name.replace("_", " ") for name in ("rejected", "straight_line") if row[name]]
-        lines.append(
-            f"{row['rater']:24} {row['dimension']:20} {row['bias']:+6.2f}  "
-            f"{row['inconsistency']:13.2f}  {', '.join(marks)}".rstrip()
-        )
-    return "\n".join(lines + [f"note: {note}" for note in told["notes"]])
-
-
-def _ends(interval: tuple[float, float]) -> str:
-    low, high = interval
-    return f"[{low:.3f}, {high:.3f}]"

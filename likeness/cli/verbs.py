@@ -92,7 +92,7 @@ VERBS: dict[str, Verb] = {
         Verb(
             name="study",
             target="study:app",
-            help="Rating studies and Turing tests: power and analysis.",
+            help="Rating studies and Turing tests: hold and analyse them.",
         ),
         Verb(
             name="corpus",

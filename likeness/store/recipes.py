@@ -57,8 +57,8 @@ class RecipeBook(Generic[Config]):
             table = tomllib.loads(self._read(source))
         except tomllib.TOMLDecodeError as error:
             raise RecipeError(f"recipe {source} is not TOML: {error}") from error
-        for override in overrides:
-            _override(table, override)
+        for told in overrides:
+            override(table, told)
         return build(self.config, table, self.root)
 
     def _read(self, source: str | Path) -> str:
@@ -96,11 +96,17 @@ def _without_none(value: Any) -> Any:
     return value
 
 
-def _override(table: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
+def override(table: dict[str, Any], told: str) -> None:
+    """Set what `table.key=value` says in a table; the value is TOML, or else plain text.
+
+    Raises:
+        RecipeError: it is no override.
+
+    """
+    key, equals, text = told.partition("=")
     *parents, last = key.strip().split(".")
     if not equals or not last or not all(parents):
-        raise RecipeError(f"{override!r} is no override; write table.key=value")
+        raise RecipeError(f"{told!r} is no override; write table.key=value")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -108,7 +114,7 @@ def _override(table: dict[str, Any], override: str) -> None:
     for parent in parents:
         table = table.setdefault(parent, {})
         if not isinstance(table, dict):
-            raise RecipeError(f"{override!r}: {parent} is a value, not a table")
+            raise RecipeError(f"{told!r}: {parent} is a value, not a table")
     table[last] = value
 
 

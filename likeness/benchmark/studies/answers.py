@@ -59,9 +59,18 @@ def read_answers(path: Path) -> Answers:
             there is no answer.
 
     """
+    return answers_of(read_sheet(path, columns=COLUMNS), path)
+
+
+def answers_of(table: Any, path: Path) -> Answers:
+    """Take answers from a table that is read; `path` is for messages.
+
+    Raises:
+        StudyError: as `read_answers`.
+
+    """
     import pandas as pd
 
-    table: Any = read_sheet(path, columns=COLUMNS)
     if table.empty:
         raise StudyError(f"{path}: there is no answer in it")
     for column in ("rater", "case"):

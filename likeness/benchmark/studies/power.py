@@ -106,7 +106,7 @@ def simulated_power(
     The test is the clustered one of the analysis; log-odds are those of the accuracy over raters
     and cases, with normal effects of both.
     """
-    centre = _centre(plan)
+    centre = centre_of(plan)
     shown = 0
     for _ in range(studies):
         effects = rng.normal(0, plan.rater_sd, (raters, 1)) + rng.normal(0, plan.case_sd, cases)
@@ -115,7 +115,7 @@ def simulated_power(
     return shown / studies
 
 
-def _centre(plan: Plan) -> float:
+def centre_of(plan: Plan) -> float:
     """Log-odds of an average rater and case, whose accuracy over both is the plan's."""
     spread = float(np.hypot(plan.rater_sd, plan.case_sd))
 

@@ -57,9 +57,18 @@ def read_ratings(path: Path) -> list[Ratings]:
         StudyError: a name is missing, a score is not a number, or there is none.
 
     """
+    return ratings_of(read_sheet(path, columns=COLUMNS), path)
+
+
+def ratings_of(table: Any, path: Path) -> list[Ratings]:
+    """Take ratings from a table that is read; `path` is for messages.
+
+    Raises:
+        StudyError: as `read_ratings`.
+
+    """
     import pandas as pd
 
-    table: Any = read_sheet(path, columns=COLUMNS)
     for column in COLUMNS[:3]:
         refuse_rows(path, table[column].isna(), f"has no {column}", error=StudyError)
     table = table[table["score"].notna()]

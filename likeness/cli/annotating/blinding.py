@@ -70,12 +70,13 @@ def audit_blinding(
         ]
         print_json({"views": len(seen), "leaks": leaks, "questions": rows})
     else:
-        say(_table(found, leaks))
+        say(findings_text(found, leaks))
     if leaks:
         raise typer.Exit(1)
 
 
-def _table(found: "list[Finding]", leaks: list[str]) -> str:
+def findings_text(found: "list[Finding]", leaks: list[str]) -> str:
+    """Write what an audit found as text."""
     lines = [f"{'question':10} {'views':>6} {'accuracy':>9} {'95 %':>15} {'p':>7}"]
     for row in found:
         if row.telling is None:

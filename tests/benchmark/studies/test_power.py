@@ -42,10 +42,10 @@ def test_without_differences_the_simulation_agrees_with_the_binomial():
 
 
 def test_the_planned_accuracy_is_that_over_raters_and_cases():
-    from likeness.benchmark.studies.power import _centre
+    from likeness.benchmark.studies.power import centre_of
 
     plan = Plan(aim="difference", accuracy=0.8, rater_sd=1.0, case_sd=0.7)
-    draws = np.random.default_rng(0).normal(_centre(plan), np.hypot(1.0, 0.7), 400_000)
+    draws = np.random.default_rng(0).normal(centre_of(plan), np.hypot(1.0, 0.7), 400_000)
     assert expit(draws).mean() == pytest.approx(0.8, abs=0.003)
 
 

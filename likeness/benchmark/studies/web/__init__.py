@@ -1,0 +1,1 @@
+"""A study's own small web server: signed links, one page, no account."""

@@ -1,0 +1,1 @@
+"""The verbs of `likeness study` that hold a study: make, serve, watch, close, report."""
