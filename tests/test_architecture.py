@@ -92,6 +92,17 @@ def test_the_ground_is_free_of_torch(room):
     assert not heavy
 
 
+def test_pages_stay_in_their_room():
+    elsewhere = {
+        f"{name_of(path)} imports {module}"
+        for path in MODULES
+        if not path.is_relative_to(PACKAGE / "dashboards")
+        for module in imports(path)
+        if module.split(".")[0] in {"streamlit", "starlette", "uvicorn"}
+    }
+    assert not elsewhere
+
+
 def test_files_are_short():
     long = {
         f"{name_of(path)}: {lines} lines"

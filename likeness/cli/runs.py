@@ -83,15 +83,12 @@ def stop(
 ) -> None:
     """Ask a run to save and stop after its present step; `runs resume` goes on with it."""
     from likeness.cli.loop.stopping import await_end
-    from likeness.store import LikenessError
+    from likeness.store.steering import ask_to_stop
     from likeness.store.workspace import Workspace
 
     with Workspace.open(workspace, database) as opened:
         folder = _folder(opened.path, run)
-    state = folder.status.state
-    if state not in ("running", "stopping"):
-        raise LikenessError(f"run {run} is {state}, not running: there is nothing to stop")
-    folder.request_stop()
+    ask_to_stop(folder)
     say(f"asked {run} to stop after its present step")
     if wait:
         say(f"{run}: {await_end(folder, wait)}")
@@ -106,6 +103,7 @@ def watch(
     database: DatabaseUrl = None,
 ) -> None:
     """Print a run's metrics line by line as they come, until it ends; Ctrl-C leaves it alone."""
+    from likeness.store.steering import GOING
     from likeness.store.workspace import Workspace
 
     with Workspace.open(workspace, database) as opened:
@@ -122,7 +120,7 @@ def watch(
         if status.state != state:
             state = status.state
             say(f"{run}: {state}" + (f": {status.message}" if status.message else ""))
-        if state not in ("queued", "running", "stopping"):
+        if state not in GOING:
             return
         time.sleep(every)
 
@@ -131,15 +129,12 @@ def watch(
 def resume(run: RunName, workspace: WorkspacePath, database: DatabaseUrl = None) -> None:
     """Go on with a run that was stopped, failed or lost, by the words that started it."""
     from likeness.cli import run as command
-    from likeness.store import LikenessError
+    from likeness.store.steering import words_to_resume
     from likeness.store.workspace import Workspace
 
     with Workspace.open(workspace, database) as opened:
         folder = _folder(opened.path, run)
-    state = folder.status.state
-    if state in ("running", "stopping", "finished"):
-        raise LikenessError(f"run {run} is {state}: there is nothing to resume")
-    words = folder.command
+    words = words_to_resume(folder)
     say(f"likeness {shlex.join(words)}")
     if code := command(words):
         raise typer.Exit(code)

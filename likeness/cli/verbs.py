@@ -105,6 +105,11 @@ VERBS: dict[str, Verb] = {
             help="List, watch, stop, resume and compare runs.",
         ),
         Verb(
+            name="dashboard",
+            target="dashboard:dashboard",
+            help="Show a workspace in the browser: clips, boards, runs.",
+        ),
+        Verb(
             name="testbed",
             target="testbed:app",
             help="Draw talking people; make the tiny weights from nothing.",

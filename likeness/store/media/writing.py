@@ -42,12 +42,17 @@ class Reel:
     origin: Origin
 
 
-def encode(clip: Clip | Reel, path: str | Path, *, lossless: bool = False) -> None:
+def encode(
+    clip: Clip | Reel, path: str | Path, *, lossless: bool = False, keys: int | None = None
+) -> None:
     """Write a clip as an mp4 file, whole or not at all; the same clip gives the same bytes.
 
     By default h264 (yuv420p, BT.709) and aac, which browsers play; a picture of odd size gets its
     last row or column doubled. Lossless files (h264 RGB and float PCM) decode to the very clip but
     play in few browsers. The clip's origin is kept in the container's metadata.
+
+    ``keys`` says after how many frames there is a key frame again, and keeps all frames in order,
+    for players that go to any frame at once; by default the codec chooses.
 
     Raises:
         MediaError: the codec refuses the clip, such as aac an odd sample rate.
@@ -64,7 +69,7 @@ def encode(clip: Clip | Reel, path: str | Path, *, lossless: bool = False) -> No
                 options=_CONTAINER,
             ) as container:
                 container.metadata[ORIGIN_TAG] = clip.origin
-                _mux(container, clip, lossless)
+                _mux(container, clip, lossless, keys)
         except (ArgumentError, ExternalError) as error:
             raise MediaError(f"{path}: can't be encoded ({error.strerror})") from error
 
@@ -83,9 +88,9 @@ def encode_bytes(clip: Clip, *, lossless: bool = False) -> bytes:
         return path.read_bytes()
 
 
-def _mux(container: OutputContainer, clip: Clip | Reel, lossless: bool) -> None:
+def _mux(container: OutputContainer, clip: Clip | Reel, lossless: bool, keys: int | None) -> None:
     rate = Fraction(clip.fps).limit_denominator(1001)
-    video = _lossless_video(container, rate) if lossless else _video(container, rate)
+    video = _lossless_video(container, rate) if lossless else _video(container, rate, keys)
     audio = None
     if clip.audio.size:
         codec = "pcm_f32le" if lossless else "aac"
@@ -108,7 +113,8 @@ def _mux(container: OutputContainer, clip: Clip | Reel, lossless: bool) -> None:
     container.mux(video.encode(None))
 
 
-def _video(container: OutputContainer, rate: Fraction) -> VideoStream:
+def _video(container: OutputContainer, rate: Fraction, keys: int | None) -> VideoStream:
+    order = {} if keys is None else {"g": str(keys), "bf": "0"}
     stream = container.add_stream(
         "libx264",
         rate=rate,
@@ -118,6 +124,7 @@ def _video(container: OutputContainer, rate: Fraction) -> VideoStream:
             "threads": _THREADS,
             # Macroblock trees are not built the same way every time.
             "x264-params": "mbtree=0",
+            **order,
         },
     )
     stream.pix_fmt = "yuv420p"
