@@ -17,13 +17,14 @@ from likeness.benchmark.alignment_ablation import (
 from likeness.benchmark.measurements import Measurement, measure
 from likeness.benchmark.sheets import write_measurements
 from likeness.benchmark.suite import Case
-from likeness.cli.loop.alignment import align, code_version, enter_checkpoint, load_pairs
+from likeness.cli.loop.alignment import align, enter_checkpoint, load_pairs
 from likeness.cli.loop.bench import Bench, manifest
 from likeness.cli.loop.hacked import CLIP, Ended, combined
 from likeness.cli.loop.rollouts import align_on_rewards
 from likeness.cli.loop.stage import condition_of, stage_testbed
 from likeness.cli.loop.studio import Order, Sampler, Studio
 from likeness.cli.loop.turn import Bars, Turn, TurnConfig
+from likeness.cli.revision import code_version
 from likeness.model import Generator
 from likeness.store.errors import LikenessError
 from likeness.store.recipes import recipe_table

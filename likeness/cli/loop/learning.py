@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from likeness.cli.loop.alignment import base_checkpoint, code_version
+from likeness.cli.loop.alignment import base_checkpoint
 from likeness.cli.loop.bench import Bench
 from likeness.cli.loop.held_out import VALIDATION, HeldOut
 from likeness.cli.loop.stopping import stopping
+from likeness.cli.revision import code_version
 from likeness.model import Generator
 from likeness.model.encoders.movement import MovementScale
 from likeness.model.network.transformer import AvatarTransformer3DModel

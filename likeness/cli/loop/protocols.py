@@ -21,10 +21,11 @@ from likeness.benchmark.submission import (
     submission,
 )
 from likeness.benchmark.suite import Case, Suite, SuiteError
-from likeness.cli.loop.alignment import base_checkpoint, code_version
+from likeness.cli.loop.alignment import base_checkpoint
 from likeness.cli.loop.bench import Bench
 from likeness.cli.loop.stage import condition_of
 from likeness.cli.loop.studio import Order, Sampler, Studio
+from likeness.cli.revision import code_version
 from likeness.model import Generator
 from likeness.rewards.faces import FaceFinder
 from likeness.rewards.framing import Size, Window, around_head, widest

@@ -6,11 +6,12 @@ from likeness.alignment.grpo.loop import Hooks, train
 from likeness.alignment.guards import Tripwire
 from likeness.alignment.masked_dpo import Outcome
 from likeness.alignment.recipe import Recipe
-from likeness.cli.loop.alignment import code_version, enter_checkpoint, people_of
+from likeness.cli.loop.alignment import enter_checkpoint, people_of
 from likeness.cli.loop.learnable import conditions_to_learn
 from likeness.cli.loop.studio import Studio
 from likeness.cli.loop.tracking import tracked
 from likeness.cli.loop.watching import WATCHED, Judges, Watch, encoded, one_a_group
+from likeness.cli.revision import code_version
 from likeness.rewards.sets import RewardSet
 from likeness.store.progress import Progress, silent
 from likeness.store.recipes import recipe_table

@@ -8,12 +8,13 @@ from likeness.benchmark.ablation import Ablation, Ablations, Variant
 from likeness.benchmark.measurements import Measurement
 from likeness.benchmark.sheets import write_measurements
 from likeness.benchmark.training_ablation import losses_study, stages_study
-from likeness.cli.loop.alignment import base_checkpoint, code_version
+from likeness.cli.loop.alignment import base_checkpoint
 from likeness.cli.loop.arms import Arm, judged, scenes_of
 from likeness.cli.loop.bench import Bench, manifest
 from likeness.cli.loop.learning import redrawn, run_record, source_of
 from likeness.cli.loop.studio import Sampler, Studio
 from likeness.cli.loop.turn import Bars
+from likeness.cli.revision import code_version
 from likeness.model import Generator
 from likeness.store.errors import LikenessError
 from likeness.store.recipes import recipe_table
