@@ -154,6 +154,19 @@ class HttpServer:
             hook |= {"send_for_all_actions": False, "actions": list(_TOLD)}
             self.line.ask("POST", "/api/webhooks/", body=hook, again=False)
 
+    def ask_model(self, project: int, url: str) -> None:
+        """Have a project's tasks predicted by a model that answers at a URL, shown as they open.
+
+        Raises:
+            ServerError: the server can't reach the model.
+
+        """
+        models = "/api/ml/"
+        there = self.line.ask("GET", models, params={"project": project}).json()
+        if not any(each["url"] == url for each in there):
+            wanted = {"project": project, "url": url, "title": "likeness"}
+            self.line.ask("POST", models, body=wanted, again=False)
+
     def serve_folder(self, project: int, folder: str) -> None:
         """Let a project serve the files of a folder on the server."""
         storages = "/api/storages/localfiles/"

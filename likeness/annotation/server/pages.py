@@ -9,6 +9,7 @@ from likeness.annotation.server.client import ServerError
 
 _LOGIN = "/user/login/"
 _TOKENS = "/api/token/"
+_WHO = "/api/current-user/whoami"
 
 
 def csrf(visitor: httpx.Client, page: str) -> dict[str, str]:
@@ -24,6 +25,20 @@ def refusal(page: str) -> str:
     return "; ".join(dict.fromkeys(each for each in plain if each)) or "it doesn't say why"
 
 
+def log_in(visitor: httpx.Client, account: str, password: str) -> None:
+    """Log in by the server's form, as a browser does.
+
+    Raises:
+        ServerError: account and password are not taken.
+
+    """
+    url = str(visitor.base_url).rstrip("/")
+    fields = {"email": account, "password": password, **csrf(visitor, _LOGIN)}
+    answer = visitor.post(_LOGIN, data=fields, headers={"Referer": url + _LOGIN})
+    if not visitor.get(_WHO).is_success:
+        raise ServerError(f"{url} doesn't take {account}'s password: {refusal(answer.text)}")
+
+
 def personal_token(url: str, account: str, password: str) -> str:
     """Log in and get a personal access token; one that is there already is withdrawn first.
 
@@ -34,10 +49,7 @@ def personal_token(url: str, account: str, password: str) -> str:
 
     """
     with httpx.Client(base_url=url, timeout=60) as visitor:
-        fields = {"email": account, "password": password, **csrf(visitor, _LOGIN)}
-        answer = visitor.post(_LOGIN, data=fields, headers={"Referer": url + _LOGIN})
-        if "sessionid" not in visitor.cookies:
-            raise ServerError(f"{url} doesn't take {account}'s password: {refusal(answer.text)}")
+        log_in(visitor, account, password)
         made = visitor.post(_TOKENS, headers=_headers(visitor, url))
         if made.status_code == httpx.codes.CONFLICT:
             for there in visitor.get(_TOKENS).raise_for_status().json():

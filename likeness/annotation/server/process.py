@@ -29,6 +29,7 @@ HOST = "127.0.0.1"
 LONGEST_START = 600.0  # seconds
 LONGEST_STOP = 20.0  # seconds
 
+_LETTING_GO = 5.0  # seconds for which an ended server's port may still be taken
 _USUAL_START = 75  # seconds of a first start; later ones take about 15
 _PID, _LOG, _DATA = "server.pid", "server.log", "data"
 _START = "import sys; from label_studio.server import main; sys.exit(main())"
@@ -126,7 +127,7 @@ def environment(workspace: Path, place: Place) -> dict[str, str]:
     """Return what the server is told by its environment.
 
     It calls nobody: neither statistics, nor new versions, nor error reports. It may send webhooks
-    to loopback. Files are served from the media folder alone.
+    to loopback and ask a model there. Files are served from the media folder alone.
     """
     media = (workspace / MEDIA).resolve()
     media.mkdir(parents=True, exist_ok=True)
@@ -137,6 +138,7 @@ def environment(workspace: Path, place: Place) -> dict[str, str]:
         "SENTRY_DSN": "",
         "FRONTEND_SENTRY_DSN": "",
         "SSRF_PROTECTION_ENABLED": "false",
+        "ML_BLOCK_LOCAL_IP": "false",
         "SECRET_KEY": place.key,
         "LABEL_STUDIO_BASE_DATA_DIR": str(_data(workspace)),
         "LABEL_STUDIO_USERNAME": place.account,
@@ -169,12 +171,20 @@ def _free_port() -> int:
 
 
 def _refuse_taken(port: int) -> None:
-    with socket.socket() as tried:
-        if tried.connect_ex((HOST, port)) == 0:
+    """Refuse a port that is taken, not one that a server is just letting go of."""
+    end = time.monotonic() + _LETTING_GO
+    while _listens(port):
+        if time.monotonic() > end:
             raise ServerError(
                 f"port {port} is taken by another program: stop that, or choose another port with "
                 "`likeness annotate up --port`"
             )
+        time.sleep(0.1)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as tried:
+        return tried.connect_ex((HOST, port)) == 0
 
 
 def _launch(workspace: Path, place: Place) -> None:

@@ -1,4 +1,8 @@
+"""The learned preference as a model that Label Studio asks."""
+
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,7 +28,7 @@ def backend(
 ) -> None:
     """Show reviewers, in Label Studio, what the learned preference expects.
 
-    Add its address as a model to a reviewer's project. Annotators' projects get no prediction.
+    Reviewers' projects on the workspace's server are told of it. Annotators get no prediction.
     """
     from likeness.annotation.advice.backend import server
     from likeness.rewards.preference.learned import Learned
@@ -34,8 +38,44 @@ def backend(
     with Workspace.open(workspace, database) as opened:
         advise = adviser(opened, learned)
         with server((host, port), advise, f"preference-{learned.hash[:12]}") as serving:
-            say(f"listening on http://{host}:{serving.server_address[1]}; end with Ctrl-C")
-            serving.serve_forever()
+            url = f"http://{host}:{serving.server_address[1]}"
+            answering = threading.Thread(target=serving.serve_forever, daemon=True)
+            answering.start()
+            try:
+                told = tell_reviewers(opened, url)
+                say(f"listening on {url} for {told} reviewers' projects; end with Ctrl-C")
+                with suppress(KeyboardInterrupt):
+                    answering.join()
+            finally:
+                serving.shutdown()
+
+
+def tell_reviewers(workspace: "Workspace", url: str) -> int:
+    """Have the projects of reviewers on the workspace's server ask a model; return how many do.
+
+    Raises:
+        ServerError: there is no server, or it refuses.
+
+    """
+    from likeness.annotation.server.place import read_place
+    from likeness.annotation.server.posting import on_server
+    from likeness.store.raters import raters
+
+    place = read_place(workspace.path)
+    server = place.server()
+    people = raters(workspace)
+    with workspace.reading() as connection:
+        projects = on_server(connection, place.name)
+    asking = [
+        each.project
+        for each in projects
+        if each.rater in people
+        and people[each.rater].role == "reviewer"
+        and server.project(each.project)
+    ]
+    for project in asking:
+        server.ask_model(project, url)
+    return len(asking)
 
 
 def adviser(workspace: "Workspace", learned: "Learned") -> "Adviser":

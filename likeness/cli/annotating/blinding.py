@@ -1,31 +1,36 @@
+"""Whether what a rater is sent tells more than it shows: audit-blinding."""
+
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from likeness.cli.annotating.options import WorkspaceFolder
 from likeness.cli.console import bars, print_json, say
-from likeness.cli.options import DatabaseUrl, WorkspacePath
+from likeness.cli.options import DatabaseUrl
 
 if TYPE_CHECKING:
     from likeness.annotation.blinding.audit import Finding
 
 
 def audit_blinding(
+    workspace: WorkspaceFolder,
     *,
-    workspace: WorkspacePath,
-    database: DatabaseUrl = None,
-    url: Annotated[str, typer.Option(help="Of the Label Studio server.")] = "http://localhost:8080",
     email: Annotated[
-        str, typer.Option(envvar="LABEL_STUDIO_USERNAME", help="Who looks, as raters do.")
-    ],
+        str | None,
+        typer.Option(
+            envvar="LABEL_STUDIO_USERNAME",
+            help="Who looks, as raters do; without it, the account of our own server.",
+        ),
+    ] = None,
     password: Annotated[
-        str,
-        typer.Option(envvar="LABEL_STUDIO_PASSWORD", prompt=True, hide_input=True, help="Theirs."),
-    ],
+        str | None, typer.Option(envvar="LABEL_STUDIO_PASSWORD", help="Theirs.")
+    ] = None,
     most: Annotated[int, typer.Option(help="Views to fetch at most.", min=20)] = 400,
     seed: Annotated[int, typer.Option(help="Of views, folds and deals.", min=0)] = 0,
     format: Annotated[
         Literal["json", "table"], typer.Option("--format", help="How to print it.")
     ] = "table",
+    database: DatabaseUrl = None,
 ) -> None:
     """Try to tell from metadata alone which clip stands left; exit with 1 when that works.
 
@@ -38,18 +43,22 @@ def audit_blinding(
     from likeness.annotation.blinding.receiving import Visit
     from likeness.annotation.blinding.telling import AuditError
     from likeness.annotation.blinding.traces import traces
+    from likeness.annotation.server.place import read_place
     from likeness.store.judgements import Assignment
     from likeness.store.workspace import Workspace
 
     rng = np.random.default_rng(seed)
-    visit = Visit(url)
-    visit.log_in(email, password)
+    place = read_place(workspace)
+    if (email is None) != (password is None) or not (email or place.ours):
+        raise AuditError(f"{place.url} needs an account to look with: give --email and --password")
+    visit = Visit(place.url)
+    visit.log_in(email or place.account, password or place.password)
     with Workspace.open(workspace, database) as opened:
         dealt = {view.id: view for view in opened.find(Assignment)}
         tasks = {task["data"].get("key"): task for task in visit.tasks()}
         keys = sorted(dealt.keys() & tasks.keys())
         if not keys:
-            raise AuditError(f"{url}: none of its tasks is a view of {workspace}; publish first")
+            raise AuditError(f"{place.url}: none of its tasks is a view of {workspace}; post first")
         seen = {}
         with bars("views") as progress:
             for done, place in enumerate(rng.permutation(len(keys))[:most], start=1):

@@ -9,6 +9,7 @@ import pytest
 
 from likeness.annotation.layout import LAYOUT, label_config, task_data
 from likeness.annotation.media import alone, compose, mark_of, write_view
+from likeness.annotation.server.place import Place, write_place
 from likeness.cli import run
 from likeness.store.clip import Clip
 from likeness.store.judgements import Assignment, Campaign, Comparison
@@ -73,10 +74,11 @@ def publish(studio, folder: Path, sides: Sides, seed: int, leak: bytes) -> None:
         studio.project(f"audit {seed} {rater}", CONFIG, tasks)
 
 
-def audited(studio, folder: Path, capsys, *options: str) -> tuple[int, str]:
+def audited(url: str, folder: Path, capsys, *options: str) -> tuple[int, str]:
+    write_place(folder, Place(name="elsewhere", url=url, ours=False))
     code = run(
-        ["annotate", "audit-blinding", "-w", str(folder), "--url", studio.url, "--email",
-         "admin@example.org", "--password", "a-long-password", *options]
+        ["annotate", "audit-blinding", str(folder), "--email", "admin@example.org", "--password",
+         "a-long-password", *options]
     )  # fmt: skip
     said = capsys.readouterr()
     return code, said.out + said.err
@@ -85,7 +87,7 @@ def audited(studio, folder: Path, capsys, *options: str) -> tuple[int, str]:
 def test_our_views_pass_and_a_planted_leak_fails(studio, compared, tmp_path, capsys):
     folder, sides = compared
     publish(studio, folder, sides, 1, b"")
-    code, said = audited(studio, folder, capsys, "--format", "json")
+    code, said = audited(studio.url, folder, capsys, "--format", "json")
     told = json.loads(said[said.index("{") : said.rindex("}") + 1])
     assert (code, told["leaks"], told["views"]) == (0, [], 30)
     asked = {row["question"]: row for row in told["questions"]}
@@ -101,7 +103,7 @@ def test_our_views_pass_and_a_planted_leak_fails(studio, compared, tmp_path, cap
                 workspace.put_clip(clip)
             workspace.add(comparison)
     publish(studio, leaky, sides, 2, bytes(40))
-    code, said = audited(studio, leaky, capsys)
+    code, said = audited(studio.url, leaky, capsys)
     assert code == 1
     assert "metadata tells: first, system, generated" in said
     assert "told by: " in said
@@ -109,10 +111,16 @@ def test_our_views_pass_and_a_planted_leak_fails(studio, compared, tmp_path, cap
 
 def test_a_wrong_password_and_a_server_that_is_not_there_are_told(studio, compared, capsys):
     folder, _ = compared
-    code, said = audited(studio, folder, capsys, "--password", "wrong")
+    code, said = audited(studio.url, folder, capsys, "--password", "wrong")
     assert code == 2
-    assert "admin@example.org can't log in" in said
-    assert "the server says 401); check the password" in said
-    code, said = audited(studio, folder, capsys, "--url", "http://127.0.0.1:9")
+    assert "doesn't take admin@example.org's password" in said
+    code, said = audited("http://127.0.0.1:9", folder, capsys)
     assert code == 2
     assert "is the server up?" in said
+
+
+def test_a_server_elsewhere_needs_an_account(compared, capsys):
+    folder, _ = compared
+    write_place(folder, Place(name="elsewhere", url="http://127.0.0.1:9", ours=False))
+    assert run(["annotate", "audit-blinding", str(folder)]) == 2
+    assert "give --email and --password" in capsys.readouterr().err

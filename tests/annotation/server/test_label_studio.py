@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import httpx
 import pytest
 from dealt import Asked, address, regions
 
+from likeness.annotation.advice.backend import Advice
+from likeness.annotation.advice.backend import server as serving
 from likeness.annotation.inbox.sync import sync
 from likeness.annotation.inbox.verify import verify
 from likeness.annotation.server import process
@@ -93,6 +96,27 @@ def check_media(folder: Path, url: str, server: HttpServer, project: int) -> Non
     assert httpx.get(url + file).status_code == 401
 
 
+def check_advice(server: HttpServer, project: int, advised: int) -> None:
+    """A model on loopback is asked by the project that was told of it, and by no other."""
+    key = next(task.key for task in server.tasks(project) if task.id == advised)
+
+    def advise(view: str) -> dict[str, Advice]:
+        return {"identity": Advice(left=0.1)} if view == key else {}
+
+    with serving(("127.0.0.1", 0), advise, "preference-1") as model:
+        threading.Thread(target=model.serve_forever, daemon=True).start()
+        for _ in range(2):
+            server.ask_model(project, f"http://127.0.0.1:{model.server_address[1]}")
+        assert len(server.line.ask("GET", "/api/ml/", params={"project": project}).json()) == 1
+        every = {"selectedItems": {"all": True, "excluded": []}}
+        action = {"id": "retrieve_tasks_predictions", "project": project}
+        server.line.ask("POST", "/api/dm/actions", params=action, body=every)
+        model.shutdown()
+    found = server.line.ask("GET", "/api/predictions/", params={"task__project": project}).json()
+    said = {each["task"]: each["result"][0]["value"]["choices"] for each in found}
+    assert said == {advised: ["right"]}
+
+
 def check_secrets(folder: Path) -> None:
     place = read_place(folder)
     head, _, tail = place.token.rpartition(".")
@@ -152,6 +176,7 @@ def test_the_whole_way(workspace: Workspace, folder: Path):
     assert compared.differences == ()
     assert (compared.tasks, compared.annotations, compared.kept_tasks) == (5, 4, 1)
 
+    check_advice(server, projects[1], tasks[asked.keys[-1]])
     check_media(folder, place.url, server, projects[0])
     check_secrets(folder)
     assert process.stop(folder)

@@ -7,6 +7,10 @@ import pytest
 from asking import add_known, add_raters, add_samples, answers, write_votes
 
 from likeness.cli import run
+from likeness.cli.annotating.backend import adviser
+from likeness.rewards.preference.features import Space
+from likeness.rewards.preference.fitting import Head
+from likeness.rewards.preference.learned import Learned
 from likeness.store.judgements import Assignment, Campaign, Comparison
 from likeness.store.raters import campaign_rows, raters
 from likeness.store.workspace import Workspace
@@ -192,3 +196,38 @@ def test_disputes_are_reviewed_blind_and_the_review_decides(house, capsys):
 def test_an_unknown_campaign_is_named_with_those_that_are_there(house, capsys):
     assert run(["annotate", "report", house[0], "--campaign", "autumn"]) == 2
     assert "no campaign autumn; there are: none" in capsys.readouterr().err
+
+
+def test_reviewers_are_advised_by_what_was_learned_and_annotators_never(house, capsys):
+    assert run(planning(house)) == 0
+    vote(house)
+    assert run(["annotate", "people", house[0], "invite", "rev", "--role", "reviewer"]) == 0
+    told(capsys, "annotate", "review", house[0], "--campaign", "spring")
+    one = np.ones(1)
+    space = Space(kept=one > 0, gaps=one < 0, means=0 * one, scales=one)
+    head = Head(space=space, weights=9 * one, position=0.0, threshold=-1.0, penalty=1e-3, votes=9)
+    learned = Learned(
+        features=("identity_ref",),
+        versions={"identity_ref": "1"},
+        heads={"overall": head},
+        k=5.0,
+        votes_hash="",
+    )
+    with Workspace.open(house[0]) as workspace:
+        rows = campaign_rows(workspace, "spring")
+        asked = {comparison.id: comparison for comparison in rows.comparisons}
+        better = {score.clip: score.value for score in workspace.scores(reward="identity_ref")}
+        advise = adviser(workspace, learned)
+        for view in rows.assignments:
+            advice = advise(view.id)
+            if view.rater != "rev":
+                assert advice == {}
+                continue
+            sides = (asked[view.comparison].first, asked[view.comparison].second)
+            left, right = sides if view.left == "first" else sides[::-1]
+            assert list(advice) == ["overall"]
+            assert (advice["overall"].left > 0.5) == (better[left] > better[right])
+        theirs = [view.id for view in rows.assignments if view.rater == "rev"]
+        assert theirs and advise("nobody's key") == {}
+        assert run(["annotate", "people", house[0], "suspend", "rev", "--why", "left"]) == 0
+        assert all(advise(key) == {} for key in theirs)
