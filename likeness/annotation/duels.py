@@ -85,13 +85,12 @@ def read_duels(path: Path, *, without: Collection[str] = ()) -> Duels:
         raise DuelError(f"{path}: there is no vote in it")
     for column in (*COLUMNS, *(c for c in ("rater", "item") if c in table)):
         refuse_rows(path, table[column].isna(), f"has no {column}", error=DuelError)
-    outcome = table["winner"].map(OUTCOMES)
+    said, winners = pd.factorize(table["winner"])
+    outcome = np.array([OUTCOMES.get(str(winner), -1) for winner in winners])[said]
     known = ", ".join(OUTCOMES)
     unknown = f"has a winner that is none of {known}"
-    refuse_rows(path, outcome.isna(), unknown, table["winner"], error=DuelError)
-    codes, names = pd.factorize(
-        pd.concat([table["left"], table["right"]]).astype(str).to_numpy(), sort=True
-    )
+    refuse_rows(path, outcome < 0, unknown, table["winner"], error=DuelError)
+    codes, names = pd.factorize(pd.concat([table["left"], table["right"]]).astype("str"), sort=True)
     left, right = codes[: len(table)], codes[len(table) :]
     refuse_rows(
         path, left == right, "compares a system with itself", table["left"], error=DuelError
@@ -102,7 +101,7 @@ def read_duels(path: Path, *, without: Collection[str] = ()) -> Duels:
         systems=tuple(str(name) for name in names),
         left=left,
         right=right,
-        outcome=outcome.to_numpy(np.int64),
+        outcome=outcome,
         both_bad=int((table["winner"] == "both_bad").sum()),
         raters=pd.factorize(table["rater"])[0] if "rater" in table else None,
         items=pd.factorize(table["item"])[0] if "item" in table else None,

@@ -5,6 +5,7 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 from string import Template
+from typing import Any
 
 from likeness.benchmark.board import Board
 from likeness.benchmark.cells import Difference
@@ -184,7 +185,7 @@ def _reading(board: Board) -> str:
     return section("reading", "What the numbers mean", "", element("dl", terms, class_="terms"))
 
 
-def _manifest(manifest: Mapping[str, object]) -> str:
+def _manifest(manifest: Mapping[str, Any]) -> str:
     told = {key: value for key, value in manifest.items() if key not in _COUNTS}
     # A hash for each metric is for a program to compare; a person compares one a system.
     rows_of = manifest.get("measurements") or {}
