@@ -151,15 +151,15 @@ def train(  # noqa: PLR0913 the six of a run of one process, and who learns with
             if config.sync != "never" and step % config.sync_every == 0:
                 policy.sync_reference(1.0 if config.sync == "hard" else config.sync_mix)
             due = step % config.save_every == 0 or step == config.steps
-            stopping = team.any(leads and run.stop_requested)
             if leads:
                 _tell(run, {"step": step, **row}, told)
                 progress(step, config.steps, f"masked DPO, accuracy {row['accuracy']:.2f}")
-                if due and evaluate is not None:
-                    _evaluate(evaluate, run, step)
-                if due or stopping:
-                    save_training(run, policy, optimizer, step, origin)
+            stopping = team.any(leads and run.stop_requested)
+            if leads and due and evaluate is not None:
+                _evaluate(evaluate, run, step)
             if due or stopping:
+                if leads:
+                    save_training(run, policy, optimizer, step, origin)
                 team.wait()
         finished = step == config.steps
         if leads:

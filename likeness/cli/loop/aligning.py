@@ -179,7 +179,7 @@ class Aligning:
             return kept, [Variant(name=n, label=self._label(n)) for n in (NONE, *arms)]
 
         note = [
-            f"{self.comparison.seeds} trainings of each row, which differ in their draws and not "
+            f"Trainings of each row: {self.comparison.seeds}, which differ in their draws and not "
             "in the samples that pairs are mined from; a person's clips of all of them count as "
             f"one person in the intervals. {self.comparison.learnt} people were learnt on."
         ]
