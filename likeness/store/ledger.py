@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from likeness.store import rows, tables
-from likeness.store.database import WorkspaceError, writing
+from likeness.store.database import WorkspaceError, in_batches, writing
 from likeness.store.records import (
     Checkpoint,
     ClipEntry,
@@ -57,6 +57,35 @@ class Ledger:
         if listed:
             with self._writer.begin() as connection:
                 rows.append_scores(connection, listed)
+
+    def replace_pairs(self, pairs: Iterable[Pair], source: str, **told: str) -> int:
+        """Put pairs in the place of those that the same question gave before.
+
+        Pairs follow from judgements and scores, which stay; those of votes that have since been
+        taken back must not be learned from.
+
+        Args:
+            pairs: that hold now.
+            source: of the pairs that make way.
+            told: what their `scores` say, such as the campaign.
+
+        Returns:
+            How many made way and didn't come back.
+
+        """
+        listed = list(pairs)
+        table = tables.pairs
+        of = [table.c.scores[name].as_string() == value for name, value in told.items()]
+        with self._writer.begin() as connection:
+            before = set(
+                connection.scalars(sa.select(table.c.id).where(table.c.source == source, *of))
+            )
+            gone = before - {pair.id for pair in listed}
+            for some in in_batches(gone):
+                connection.execute(sa.delete(table).where(table.c.id.in_(some)))
+            for pair in listed:
+                rows.insert(connection, pair)
+        return len(gone)
 
     def set_run_state(self, run: str, state: RunState) -> None:
         """Note where a run stands.

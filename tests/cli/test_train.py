@@ -54,7 +54,7 @@ def steps_of(workspace: Path) -> int:
 
 
 def wait_for(process: subprocess.Popen, workspace: Path, step: int) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while steps_of(workspace) < step and process.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.02)

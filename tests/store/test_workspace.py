@@ -1,5 +1,6 @@
 import math
 import sqlite3
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -141,6 +142,20 @@ def test_later_scores_supersede(any_workspace, make_clip):
     missing = any_workspace.scores(reward="motion")[0]
     assert math.isnan(missing.value)
     assert missing.reason == "no face"
+
+
+def test_pairs_make_way_for_those_that_hold_now(any_workspace, make_clip):
+    books = add_loop(any_workspace, make_clip, "p1", 0)
+    spring, autumn = (
+        replace(books.pair, source="votes", scores={"campaign": name, "dimension": "overall"})
+        for name in ("spring", "autumn")
+    )
+    any_workspace.add(spring, autumn)
+    turned = replace(spring, winner=spring.loser, loser=spring.winner)
+    told = {"campaign": "spring", "dimension": "overall"}
+    assert any_workspace.replace_pairs([turned], "votes", **told) == 1
+    assert any_workspace.replace_pairs([turned], "votes", **told) == 0
+    assert {pair.id for pair in any_workspace.pairs()} == {books.pair.id, turned.id, autumn.id}
 
 
 def test_only_the_state_of_a_run_changes(any_workspace):

@@ -76,7 +76,9 @@ def votes_to_pairs(
         said = judged(opened, campaign)
         labels = soft_labels(said.trusted, dimension, ties)
         found = pairs_of(labels, campaign, by_chance=by_chance)
-        opened.add(*found.pairs)
+        replaced = opened.replace_pairs(
+            found.pairs, "votes", campaign=campaign, dimension=dimension
+        )
         samples = {sample.id: sample for sample in opened.samples()}
         conditions = {condition.id: condition for condition in opened.conditions()}
         table = pair_table(found.pairs, samples, conditions)
@@ -84,6 +86,7 @@ def votes_to_pairs(
         write_pairs(table, out)
     told = {
         "pairs": [pair.id for pair in found.pairs],
+        "replaced": replaced,
         "labels_left_out": found.left_out,
         "votes_left_out": said.left_out,
     }
@@ -91,6 +94,8 @@ def votes_to_pairs(
         print_json(told)
         return
     say(f"{len(found.pairs)} pairs of {len(labels)} questions in {dimension}")
+    if replaced:
+        say(f"  {replaced} pairs that earlier votes gave made way")
     for reason, count in sorted(found.left_out.items()):
         say(f"  {count} labels left out: {reason}")
     for reason, count in sorted(said.left_out.items()):

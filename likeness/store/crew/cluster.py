@@ -1,6 +1,6 @@
 import os
 import pickle
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -38,6 +38,9 @@ class OnRay:
     ) -> Iterator[tuple[int, Result | Lost]]:
         """Give items to whichever actor is free.
 
+        A process that dies can take items with it that were only waiting for it, so what was lost
+        is given out again, in the other order, as long as that brings any back.
+
         Raises:
             CrewError: the cluster can't be reached, or has not what the actors ask for.
 
@@ -46,27 +49,38 @@ class OnRay:
             return
         data = self._ray.data
         with self._cluster(), _settings(data) as context, data.DataContext.current(context):
-            rows = [{"place": i, "item": pickle.dumps(item)} for i, item in enumerate(items)]
-            # a block an item: a process that dies takes its block with it
-            results = data.from_items(rows, override_num_blocks=len(rows)).map(
-                Actor,
-                fn_constructor_args=(work,),
-                compute=data.ActorPoolStrategy(size=min(self.workers, len(rows))),
-                num_cpus=1,
-                num_gpus=self.gpus,
-                max_restarts=-1,
-                max_task_retries=0,
-            )
-            missing = set(range(len(rows)))
-            for block in results.iter_batches(batch_size=None, prefetch_batches=0):
-                for place, packed in zip(block["place"], block["result"], strict=True):
-                    kind, value = pickle.loads(packed)
-                    if kind == "failed":
-                        raise value
-                    missing.discard(int(place))
-                    yield int(place), value
+            missing, before = list(range(len(items))), -1
+            while missing and len(missing) != before:
+                before = len(missing)
+                done = set()
+                for place, value in self._pass(work, {i: items[i] for i in missing}):
+                    done.add(place)
+                    yield place, value
+                missing = [place for place in reversed(missing) if place not in done]
             for place in sorted(missing):
                 yield place, Lost(reason=_DIED)
+
+    def _pass(
+        self, work: Callable[[Item], Result], items: Mapping[int, Item]
+    ) -> Iterator[tuple[int, Result]]:
+        """Give each item out once; those that a dying process took along are left out."""
+        rows = [{"place": i, "item": pickle.dumps(item)} for i, item in items.items()]
+        # a block an item: a process that dies takes its block with it
+        results = self._ray.data.from_items(rows, override_num_blocks=len(rows)).map(
+            Actor,
+            fn_constructor_args=(work,),
+            compute=self._ray.data.ActorPoolStrategy(size=min(self.workers, len(rows))),
+            num_cpus=1,
+            num_gpus=self.gpus,
+            max_restarts=-1,
+            max_task_retries=0,
+        )
+        for block in results.iter_batches(batch_size=None, prefetch_batches=0):
+            for place, packed in zip(block["place"], block["result"], strict=True):
+                kind, value = pickle.loads(packed)
+                if kind == "failed":
+                    raise value
+                yield int(place), value
 
     @contextmanager
     def _cluster(self) -> Iterator[None]:

@@ -158,6 +158,11 @@ def test_votes_become_a_report_reviews_and_pairs(house, capsys, tmp_path):
         assert all(made[pair.winner] > made[pair.loser] for pair in kept)
     assert run(["annotate", "import-pairs", workspace, str(out)]) == 0
     assert f"{len(kept)} pairs read, 0 of them new" in capsys.readouterr().out
+    assert run(["annotate", "people", workspace, "suspend", "bob", "--why", "tired"]) == 0
+    later = told(capsys, "annotate", "pairs", workspace, *spring)
+    assert later["replaced"] == len(set(pairs["pairs"]) - set(later["pairs"])) > 0
+    with Workspace.open(workspace) as opened:
+        assert {pair.id for pair in opened.pairs(source="votes")} == set(later["pairs"])
 
 
 def test_disputes_are_reviewed_blind_and_the_review_decides(house, capsys):
