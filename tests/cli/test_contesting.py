@@ -37,7 +37,7 @@ def curate(films: Path, out: Path, *more: str) -> int:
 @pytest.fixture(scope="module")
 def suite(films, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("suite") / "suite"
-    assert curate(films, out, "--unchecked", "--hidden", "0.5") == 0
+    assert curate(films, out, "--unchecked", "--hidden", "0.6") == 0
     return out
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from likeness.benchmark.curation.candidates import Candidate, CurationError
 from likeness.benchmark.curation.judging import ClipJudge
 from likeness.benchmark.curation.pairing import Fit, Pair, PairRules, copies, pairs, rejected
 from likeness.benchmark.curation.people import group, named
-from likeness.benchmark.curation.records import ClipRecord, record_of, traits_of
+from likeness.benchmark.curation.records import ClipRecord, Traits, record_of, traits_of
 from likeness.benchmark.curation.settings import CurationSettings, describe, freeze
 from likeness.store.crew import Crew, CrewError, Lost
 from likeness.store.progress import Progress, silent
@@ -98,9 +99,14 @@ def curate(
         freeze(described, out)
         records = _judged(clips, judge, out, crew, progress)
         fits = [
-            Fit(clip=clip, record=records[clip.name], traits=traits)
+            Fit(
+                clip=clip,
+                record=records[clip.name],
+                mean=_traits(clip, out).mean,
+                load=partial(_traits, clip, out),
+            )
             for clip in clips
-            if records[clip.name].fit and (traits := traits_of(clip, out)) is not None
+            if records[clip.name].fit
         ]
     fits = _with_people(fits, rules.similarity)
     doubles = copies(fits)
@@ -133,11 +139,18 @@ def _judged(
     return {clip.name: records[clip.name] for clip in clips}
 
 
+def _traits(clip: Candidate, out: Path) -> Traits:
+    traits = traits_of(clip, out)
+    if traits is None:
+        raise CurationError(f"what was kept of {clip.name} in {out} is gone: run it again")
+    return traits
+
+
 def _with_people(fits: Sequence[Fit], threshold: float) -> list[Fit]:
     if not fits:
         return []
     told = [fit.clip.identity for fit in fits]
-    groups = group(np.stack([fit.traits.mean for fit in fits]), threshold, told)
+    groups = group(np.stack([fit.mean for fit in fits]), threshold, told)
     names = named(groups.tolist(), told, [fit.clip.name for fit in fits])
     return [replace(fit, identity=name) for fit, name in zip(fits, names, strict=True)]
 

@@ -1,7 +1,7 @@
 """The pairs of clips of each person, and the one whose scenes differ most."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -17,11 +17,20 @@ from likeness.store.record import content_id
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Fit:
-    """A clip that is fit, and whose it is."""
+    """A clip that is fit, and whose it is.
+
+    Attributes:
+        clip, record: the candidate, and what became of it.
+        mean: (D,) its face, a unit row.
+        load: reads what it is compared by, which is too much to hold for all clips at once.
+        identity: who it shows.
+
+    """
 
     clip: Candidate
     record: ClipRecord
-    traits: Traits
+    mean: np.ndarray
+    load: Callable[[], Traits]
     identity: str = ""
 
 
@@ -79,18 +88,18 @@ def copies(fits: Sequence[Fit]) -> dict[str, str]:
     """
     first: dict[tuple[str, float], str] = {}
     found: dict[str, str] = {}
-    people: dict[str, list[Fit]] = defaultdict(list)
+    people: dict[str, list[tuple[str, np.ndarray]]] = defaultdict(list)
     for fit in fits:
         kept = first.setdefault((fit.record.hash, fit.record.start), fit.clip.name)
         if kept != fit.clip.name:
             found[fit.clip.name] = kept
             continue
-        mine = people[fit.identity]
-        twin = next((f for f in mine if same_speech(f.traits.voice, fit.traits.voice)), None)
+        mine, voice = people[fit.identity], fit.load().voice
+        twin = next((name for name, other in mine if same_speech(other, voice)), None)
         if twin is None:
-            mine.append(fit)
+            mine.append((fit.clip.name, voice))
         else:
-            found[fit.clip.name] = twin.clip.name
+            found[fit.clip.name] = twin
     return found
 
 
@@ -101,7 +110,8 @@ def pairs(fits: Sequence[Fit], rules: PairRules) -> list[Pair]:
         people[fit.identity].append(fit)
     found: list[Pair] = []
     for _, mine in sorted(people.items()):
-        made = [_pair(one, other, rules) for one, other in combinations(mine, 2)]
+        traits = {fit.clip.name: fit.load() for fit in mine if len(mine) > 1}
+        made = [_pair(one, other, traits, rules) for one, other in combinations(mine, 2)]
         fit = [k for k, pair in enumerate(made) if not pair.why_not]
         best = min(fit, key=lambda k: (made[k].psnr, made[k].id), default=None)
         found += [_chosen(pair) if k == best else pair for k, pair in enumerate(made)]
@@ -112,13 +122,12 @@ def _chosen(pair: Pair) -> Pair:
     return Pair(**{**pair.__dict__, "chosen": True})
 
 
-def _pair(one: Fit, other: Fit, rules: PairRules) -> Pair:
+def _pair(one: Fit, other: Fit, traits: Mapping[str, Traits], rules: PairRules) -> Pair:
     # by what is in the files and not by their names, which may say what the collector thought
     first, second = sorted((one, other), key=lambda fit: (fit.record.hash, fit.record.start))
-    similarity = chamfer(first.traits.faces, second.traits.faces).value
-    psnr = background_psnr(
-        first.traits.scene, second.traits.scene, first.traits.shown, second.traits.shown
-    )
+    a, b = traits[first.clip.name], traits[second.clip.name]
+    similarity = chamfer(a.faces, b.faces).value
+    psnr = background_psnr(a.scene, b.scene, a.shown, b.shown)
     return Pair(
         identity=one.identity,
         reference=first.clip.name,

@@ -42,11 +42,12 @@ def contact_sheet(reference: Fit, target: Fit) -> bytes:
     The person is greyed out in the scenes as the comparison leaves them out.
     """
     rows = []
-    height = max(fit.traits.scene.shape[0] for fit in (reference, target))
-    for fit in (reference, target):
-        scene = fit.traits.scene.copy()
-        scene[~fit.traits.shown] = 128
-        pictures = [_padded(picture, height) for picture in (*fit.traits.strip, scene)]
+    both = [fit.load() for fit in (reference, target)]
+    height = max(traits.scene.shape[0] for traits in both)
+    for traits in both:
+        scene = traits.scene.copy()
+        scene[~traits.shown] = 128
+        pictures = [_padded(picture, height) for picture in (*traits.strip, scene)]
         rows.append(np.concatenate(pictures, axis=1))
     width = max(row.shape[1] for row in rows)
     sheet = np.concatenate([_widened(row, width) for row in rows])

@@ -39,7 +39,8 @@ def fit(name: str, tmp_path, shape=(24, 32)) -> Fit:
         strip=np.full((4, *shape, 3), 90, np.uint8),
     )
     record = ClipRecord(name=name, size=1, modified=1, hash="0")
-    return Fit(clip=Candidate(name=name, path=tmp_path / name), record=record, traits=traits)
+    clip = Candidate(name=name, path=tmp_path / name)
+    return Fit(clip=clip, record=record, mean=traits.mean, load=lambda: traits)
 
 
 def test_a_sheet_has_four_frames_and_the_scene_of_both(tmp_path):
