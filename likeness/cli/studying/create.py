@@ -127,7 +127,7 @@ def _reader(plan: "StudyPlan", beside: Path, workspace: Path | None) -> "Reader"
     from likeness.store.media import decode
     from likeness.store.workspace import Workspace
 
-    real = {entry.file: entry.real for entry in plan.clips}
+    real = {entry.file for entry in plan.clips if entry.real}
 
     @lru_cache(maxsize=6)
     def read(file: str) -> Clip:
@@ -140,7 +140,7 @@ def _reader(plan: "StudyPlan", beside: Path, workspace: Path | None) -> "Reader"
             raise StudyError(
                 f"{beside / file}: there is no such file; clips of a workspace need --workspace"
             )
-        if clip.origin == "generated" and real.get(file):
+        if clip.origin == "generated" and file in real:
             raise StudyError(f"{file} is said to be real, and its file says that it was generated")
         return clip
 

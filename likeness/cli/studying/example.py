@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from likeness.benchmark.studies.conduct.staging import Reader
     from likeness.benchmark.studies.plan import StudyPlan
 
-PEOPLE, RATERS, SECONDS = 6, 16, 0.6
+PEOPLE, RATERS, SECONDS = 10, 16, 0.6
 ABILITIES = (0.55, 0.95)  # of the weakest and the ablest rater: share of pairs told right
 LEFT = 0.05  # how often a rater takes the left one without looking
 
