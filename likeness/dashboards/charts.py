@@ -1,13 +1,13 @@
-"""The charts of the pages. Colours come from the theme, so that they follow light and dark."""
+"""The charts of the pages, in the palette of the ground that they are drawn on."""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
-import streamlit.elements.plotly_chart  # noqa: F401 - registers the template of that name
 
 from likeness.dashboards.reading.spread import BINS, Dot, Histogram
+from likeness.dashboards.theme import palette
 from likeness.dashboards.wording import label
 
 TALL = 340
@@ -125,7 +125,7 @@ def forest(
 def _figure(across: str, up: str) -> go.Figure:
     figure = go.Figure()
     figure.update_layout(
-        template="streamlit",
+        colorway=palette(),
         height=TALL,
         margin={"l": 10, "r": 10, "t": 36, "b": 10},
         xaxis_title=label(across),

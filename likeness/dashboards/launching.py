@@ -4,7 +4,10 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 
 from likeness.dashboards.reading.runs import LOG, folder_of
 from likeness.store.runs import RunError
@@ -15,6 +18,12 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DEMO = "likeness demo"  # no run's name: it has a space
 _started: "dict[str, subprocess.Popen[bytes]]" = {}
 _RESUMED = ("align", "train")  # verbs that a run's kept command may begin with
+
+
+@lru_cache(maxsize=1)
+def warm_up() -> None:
+    """Begin to import the recipes, which bring torch, before anybody waits for their form."""
+    Thread(target=import_module, args=("likeness.alignment.recipe",), daemon=True).start()
 
 
 def starting(name: str) -> bool:

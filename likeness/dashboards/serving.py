@@ -55,6 +55,7 @@ def serve(workspace: Workspace, database: str | None, port: int) -> None:
             "browser.gatherUsageStats": False,
             "client.toolbarMode": "viewer",
             "client.showErrorDetails": "none",
+            "client.showErrorLinks": False,
             "logger.hideWelcomeMessage": True,
         }
     )

@@ -5,6 +5,8 @@ The series are those of the report (Okabe and Ito 2008), lighter on a dark groun
 
 from typing import Any
 
+import streamlit as st
+
 LIGHT = ("#0072b2", "#d55e00", "#009e73", "#a8558b", "#8a6d00", "#56606b")
 DARK = ("#56b4e9", "#f0894a", "#3fc79c", "#d994c0", "#e0c04c", "#a2a9b3")
 
@@ -28,6 +30,11 @@ _GROUNDS = {
         "chartCategoricalColors": list(DARK),
     },
 }
+
+
+def palette() -> tuple[str, ...]:
+    """Return the colours of series on the ground that the visitor has chosen."""
+    return DARK if st.context.theme.type == "dark" else LIGHT
 
 
 def settings() -> dict[str, Any]:

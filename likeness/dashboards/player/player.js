@@ -65,7 +65,7 @@ class Player {
     }
     const mute = make("button", { type: "button", class: "mute", "aria-label": `Sound of ${told.label}` }, "Sound");
     mute.addEventListener("click", () => this.hear(mute.ariaPressed === "true" ? -1 : index));
-    caption.append(name, mute, make("small", {}, told.note));
+    caption.append(name, make("small", {}, told.note));
     const video = make("video", { preload: "auto", playsinline: "", src: told.url, tabindex: "-1" });
     video.setAttribute("aria-label", told.label);
     video.muted = true;
@@ -73,8 +73,11 @@ class Player {
       if (video.getAttribute("src")) figure.classList.add("broken");
     });
     video.addEventListener("click", () => this.toggle());
+    figure.classList.add("loading");
+    video.addEventListener("loadeddata", () => figure.classList.remove("loading"));
     const frame = make("div", { class: "frame" });
-    frame.append(video, make("p", { role: "alert" }, "This clip can't be played: its file is missing or damaged."));
+    const lost = make("p", { class: "lost", role: "alert" }, "Its file is missing or damaged.");
+    frame.append(video, mute, make("p", { class: "wait" }, "Loading"), lost);
     figure.append(frame, caption);
     return { figure, video, mute, label: told.label };
   }

@@ -17,7 +17,7 @@ class Entry:
 
     Attributes:
         path: such as `masked_dpo.beta`.
-        kind: how it is asked for; lists and tables are asked for as texts of TOML.
+        kind: how it is asked for; a list is asked for as a text of TOML.
         value: what the recipe says.
         choices: of a choice.
 
@@ -30,14 +30,17 @@ class Entry:
 
 
 def entries(config: Any, above: str = "") -> list[Entry]:
-    """List the settings of a config dataclass, those of inner ones by their path."""
+    """List the settings of a config dataclass, those of inner ones by their path.
+
+    Tables whose keys are free, and lists of tables, have no field: a recipe's file holds them.
+    """
     hints = get_type_hints(type(config))
     found: list[Entry] = []
     for one in fields(config):
         value, path = getattr(config, one.name), f"{above}{one.name}"
         if is_dataclass(value):
             found += entries(value, f"{path}.")
-        else:
+        elif not (isinstance(value, Mapping) or _of_tables(value)):
             found.append(_entry(path, hints[one.name], value))
     return found
 
@@ -63,12 +66,16 @@ def words(found: list[Entry], given: Mapping[str, Any]) -> list[str]:
     return changed
 
 
+def _of_tables(value: Any) -> bool:
+    return isinstance(value, tuple) and any(map(is_dataclass, value))
+
+
 def _entry(path: str, hint: Any, value: Any) -> Entry:
     if get_origin(hint) is UnionType:
         hint = get_args(hint)[0]
     if get_origin(hint) is Literal:
         return Entry(path=path, kind="choice", value=value, choices=get_args(hint))
     if value is None or hint not in _KINDS:
-        told = "" if value is None else json.dumps(value, default=list)
+        told = "" if value is None else json.dumps(value)
         return Entry(path=path, kind="text", value=told)
     return Entry(path=path, kind=_KINDS[hint], value=value)

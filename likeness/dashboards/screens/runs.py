@@ -24,6 +24,7 @@ SHOWN = 6
 def show() -> None:
     """Draw the page."""
     st.title("Runs")
+    launching.warm_up()
     view = st.segmented_control(
         "View",
         ["Watch", "Launch"],
@@ -38,7 +39,7 @@ def show() -> None:
         return
     path = desk.workspace().path
     part = st.text_input(
-        "Find", key="find", bind="query-params", placeholder="part of a run's name"
+        "Find", key="find", bind="query-params", placeholder="part of a run's name", width=320
     )
     found = runs.names(path, part or "")
     if not found:
@@ -75,7 +76,7 @@ def _list(lines: list[Line], chosen: list[str], total: int) -> None:
             "made": [line.created[:16].replace("T", " ") for line in lines],
         },
         hide_index=True,
-        height=min(600, 38 + 35 * len(lines)),
+        height=600 if len(lines) > 16 else "auto",
         key=f"runs {hash(tuple(names))}",
         on_select="rerun",
         selection_mode="multi-row",
