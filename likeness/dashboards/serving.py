@@ -33,7 +33,7 @@ def serve(workspace: Workspace, database: str | None, port: int) -> None:
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
     # Imported before anybody waits for them.
-    import likeness.benchmark.verdict
+    import likeness.benchmark.gate
     import likeness.dashboards.charts  # noqa: F401 - plotly, for the pages
     from likeness.dashboards.media.route import media_route
 

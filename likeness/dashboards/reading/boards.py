@@ -1,17 +1,18 @@
 """Boards of a workspace, and the cases behind their numbers."""
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from likeness.benchmark.board import Board
-from likeness.benchmark.measurements import Grid, Measurement
+from likeness.benchmark.grid import Grid
 from likeness.benchmark.metrics import METRICS
 from likeness.benchmark.sheets import read_measurements
-from likeness.benchmark.statistics import paired_difference
 from likeness.benchmark.suite import Case, Suite
 from likeness.store.errors import LikenessError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FOLDER, ROWS, BOARD, SUITE = "boards", "measurements.parquet", "board.json", "suite.json"
 _MOST = 200  # boards of a list
@@ -23,22 +24,6 @@ class Shelved:
 
     name: str
     state: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rank:
-    """A system's place by one metric.
-
-    Attributes:
-        system: its key.
-        best: the best place that the intervals of the paired differences leave open.
-        worst: the worst.
-
-    """
-
-    system: str
-    best: int
-    worst: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,26 +64,31 @@ def place_of(workspace: Path, name: str) -> Path:
     return workspace / FOLDER / name
 
 
-def measurements(place: Path) -> list[Measurement]:
-    """Read the rows behind a board; none where they were not kept.
+def measurements(place: Path) -> "pd.DataFrame | None":
+    """Read the rows behind a board; None where they were not kept.
 
     Raises:
         LikenessError: the table is broken.
 
     """
-    return read_measurements(place / ROWS) if (place / ROWS).is_file() else []
+    return read_measurements(place / ROWS) if (place / ROWS).is_file() else None
 
 
-def board_of(place: Path, rows: Sequence[Measurement]) -> Board:
+def board_of(place: Path, rows: "pd.DataFrame | None") -> Board:
     """Read a board, or build it from its rows.
 
     Raises:
         BoardError: it can't be read, and there are no rows to build it from.
 
     """
-    if rows and not (place / BOARD).is_file():
-        return Board.build(rows, [], {})
+    if rows is not None and not (place / BOARD).is_file():
+        return Board.build(Grid(rows), [], {})
     return Board.load(place / BOARD)
+
+
+def against(rows: "pd.DataFrame", a: str, b: str) -> Board:
+    """Build the board of two systems, with their difference."""
+    return Board.build(Grid(rows[rows["system"].isin([a, b])]), [(a, b)], {})
 
 
 def case_of(place: Path, case: str) -> Case | None:
@@ -113,52 +103,26 @@ def case_of(place: Path, case: str) -> Case | None:
     return next((one for one in Suite.load(place / SUITE).cases if one.id == case), None)
 
 
-def ranks(rows: Sequence[Measurement], metric: str, systems: Sequence[str]) -> list[Rank]:
-    """Rank systems by a metric.
-
-    A system can be as good as one place behind all that are better than it by the whole interval
-    of their paired difference, and as bad as one place before all that are worse.
-    """
-    grid = Grid(rows)
-    measured = [name for name in systems if grid.has(name, metric)]
-    gain = METRICS[metric].gain
-    better = dict.fromkeys(measured, 0)
-    worse = dict(better)
-    for place, a in enumerate(measured):
-        for b in measured[place + 1 :]:
-            found = paired_difference(
-                grid.values(a, metric), grid.values(b, metric), grid.identities
-            )
-            if math.isnan(found.low):
-                continue
-            low, high = sorted((gain(found.low), gain(found.high)))
-            if low > 0:
-                worse[a], better[b] = worse[a] + 1, better[b] + 1
-            elif high < 0:
-                better[a], worse[b] = better[a] + 1, worse[b] + 1
-    count = len(measured)
-    return [Rank(system=n, best=1 + better[n], worst=count - worse[n]) for n in measured]
-
-
 def differing(
-    rows: Sequence[Measurement], metric: str, a: str, b: str, *, most: int = 50
+    rows: "pd.DataFrame", metric: str, a: str, b: str, *, most: int = 50
 ) -> list[Differing]:
     """List the cases in which two systems differ most, the greatest difference first."""
-    of = {(r.system, r.case): r for r in rows if r.metric == metric and r.system in (a, b)}
-    found = []
-    for case in dict.fromkeys(case for _, case in of):
-        one, other = of.get((a, case)), of.get((b, case))
-        if one is None or other is None or math.isnan(one.value - other.value):
-            continue
-        found.append(
-            Differing(
-                case=case,
-                identity=one.identity,
-                a=one.value,
-                b=other.value,
-                gain=METRICS[metric].gain(one.value - other.value),
-                clip_a=one.clip,
-                clip_b=other.clip,
-            )
+    mine = rows[(rows["metric"] == metric) & rows["value"].notna()]
+    columns = ["case", "identity", "value", "clip"]
+    one, other = (mine.loc[mine["system"] == system, columns] for system in (a, b))
+    both = one.merge(other.drop(columns="identity"), on="case", suffixes=("_a", "_b"))
+    both["gain"] = METRICS[metric].gain(1.0) * (both["value_a"] - both["value_b"])
+    both["size"] = both["gain"].abs()
+    most_first = both.sort_values(["size", "case"], ascending=[False, True]).head(most)
+    return [
+        Differing(
+            case=str(row.case),
+            identity=str(row.identity),
+            a=float(row.value_a),
+            b=float(row.value_b),
+            gain=float(row.gain),
+            clip_a=str(row.clip_a),
+            clip_b=str(row.clip_b),
         )
-    return sorted(found, key=lambda row: (-abs(row.gain), row.case))[:most]
+        for row in most_first.itertuples()
+    ]

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
+from likeness.benchmark.gate import gate
 from likeness.benchmark.metrics import METRICS
 from likeness.benchmark.systems import label
-from likeness.benchmark.verdict import verdict
 from likeness.dashboards import desk, launching
 from likeness.dashboards.reading import boards, runs
 from likeness.dashboards.reading.standing import Standing, standing
@@ -92,12 +92,12 @@ def _board(shelf: list[boards.Shelved]) -> None:
     name = shelf[0].name
     place = boards.place_of(desk.workspace().path, name)
     try:
-        board = boards.board_of(place, [])
+        board = boards.board_of(place, None)
     except LikenessError as error:
         st.error(plain(str(error)))
         return
     if {"aligned", "base"} <= set(board.systems):
-        found = verdict(board)
+        found = gate(board)
         (st.success if found.ship else st.warning)(plain(found.sentence))
     table: dict[str, list] = {"system": [label(system) for system in board.systems]}
     for metric in board.metrics[:COLUMNS]:

@@ -1,21 +1,24 @@
 """Leaderboard: systems with intervals, two of them compared, and the cases behind a difference."""
 
 import math
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from likeness.benchmark.board import Board
-from likeness.benchmark.measurements import Measurement
+from likeness.benchmark.gate import gate
 from likeness.benchmark.metrics import METRICS
 from likeness.benchmark.systems import SYSTEMS, label
-from likeness.benchmark.table import reading
-from likeness.benchmark.verdict import interval_text, percent, relative, verdict
+from likeness.benchmark.wording import interval_text, percent, reading, relative
 from likeness.dashboards import charts, desk
 from likeness.dashboards.reading import boards
-from likeness.dashboards.reading.boards import Differing, Rank
+from likeness.dashboards.reading.boards import Differing
 from likeness.dashboards.screens.case import show_case
 from likeness.dashboards.wording import plain
 from likeness.store.errors import LikenessError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def show() -> None:
@@ -49,24 +52,23 @@ def show() -> None:
         st.info("Every value of this board is missing. " + " ".join(map(plain, board.gaps())))
         return
     systems = [s for s in board.systems if controls or s not in SYSTEMS or not SYSTEMS[s].control]
-    _board(board, _ranks(name, state, metric, tuple(systems)) if rows else [], metric, systems)
-    if len(systems) > 1 and rows:
+    _board(board, metric, systems)
+    if len(systems) > 1 and rows is not None:
         _compare(name, state, metric, systems)
-    _exports(name, board, rows)
+    _exports(name, board, rows is not None)
 
 
-def _board(board: Board, places: list[Rank], metric: str, systems: list[str]) -> None:
+def _board(board: Board, metric: str, systems: list[str]) -> None:
     column = METRICS[metric]
     arrow = {"higher": "higher is better", "lower": "lower is better"}.get(column.better or "", "")
     st.caption(f"{column.caption} {arrow.capitalize()}." if arrow else column.caption)
-    rank = {one.system: one for one in places}
     found = [row for name in systems if (row := board.row(name, metric)) is not None]
     sign = -1 if column.better == "higher" else 1
     found.sort(key=lambda row: (math.isnan(row.value), sign * row.value))
     left, right = st.columns([3, 2], gap="medium")
     digits = f"%.{column.digits}f"
     table = {
-        "rank": [_place(rank.get(row.system)) for row in found],
+        "rank": [row.ranks or "–" for row in found],
         "system": [label(row.system) for row in found],
         column.label: [row.value for row in found],
         "from": [row.low for row in found],
@@ -84,7 +86,7 @@ def _board(board: Board, places: list[Rank], metric: str, systems: list[str]) ->
             "from": st.column_config.NumberColumn(format=digits, help="95 % interval over people"),
             "to": number,
             "rank": st.column_config.TextColumn(
-                help="Places that the intervals of the paired differences leave open."
+                help="Ranks that tests between all pairs of systems leave open."
             ),
         },
     )
@@ -121,10 +123,10 @@ def _compare(name: str, state: str, metric: str, systems: list[str]) -> None:
         st.info("Choose two different systems.")
         return
     board = _against(name, state, a, b)
-    found = verdict(board, a, b)
+    found = gate(board, a, b)
     (st.success if found.ship else st.warning)(plain(found.sentence))
-    for doubt in found.doubts:
-        st.caption(plain(doubt))
+    for note in found.notes:
+        st.caption(plain(note))
     shares = []
     table: dict[str, list] = {"metric": [], "A − B": [], "relative": [], "cases": [], "reading": []}
     for difference in board.compared(a, b):
@@ -187,13 +189,13 @@ def _cases(name: str, metric: str, pair: tuple[str, str], rows: list[Differing])
         show_case(name, row, METRICS[metric], a, b)
 
 
-def _exports(name: str, board: Board, rows: list[Measurement]) -> None:
+def _exports(name: str, board: Board, has_rows: bool) -> None:
     with st.container(horizontal=True):
         stem = name.replace("/", "-")
         st.download_button(
             "Board (JSON)", board.to_json(), f"{stem}.json", "application/json", on_click="ignore"
         )
-        if rows:
+        if has_rows:
             place = boards.place_of(desk.workspace().path, name)
             st.download_button(
                 "Values by case (Parquet)",
@@ -204,30 +206,21 @@ def _exports(name: str, board: Board, rows: list[Measurement]) -> None:
         st.caption("Tables are saved as CSV, and charts as SVG, by the buttons at their corners.")
 
 
-def _place(rank: Rank | None) -> str:
-    if rank is None:
-        return "–"
-    return str(rank.best) if rank.best == rank.worst else f"{rank.best}–{rank.worst}"
-
-
 @st.cache_data(max_entries=8, show_spinner="Reading the board")
-def _read(name: str, state: str) -> tuple[list[Measurement], Board]:
+def _read(name: str, state: str) -> "tuple[pd.DataFrame | None, Board]":
     place = boards.place_of(desk.workspace().path, name)
     rows = boards.measurements(place)
     return rows, boards.board_of(place, rows)
 
 
-@st.cache_data(max_entries=32, show_spinner="Ranking")
-def _ranks(name: str, state: str, metric: str, systems: tuple[str, ...]) -> list[Rank]:
-    return boards.ranks(_read(name, state)[0], metric, systems)
-
-
 @st.cache_data(max_entries=32, show_spinner="Comparing")
 def _against(name: str, state: str, a: str, b: str) -> Board:
-    rows = [row for row in _read(name, state)[0] if row.system in (a, b)]
-    return Board.build(rows, [(a, b)], {})
+    rows, _ = _read(name, state)
+    assert rows is not None, "compared only where there are rows"
+    return boards.against(rows, a, b)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def _differing(name: str, state: str, metric: str, a: str, b: str) -> list[Differing]:
-    return boards.differing(_read(name, state)[0], metric, a, b)
+    rows, _ = _read(name, state)
+    return [] if rows is None else boards.differing(rows, metric, a, b)
