@@ -229,9 +229,9 @@ def _asked(wanted: Wanted) -> tuple[sa.Select[*tuple[Any, ...]], sa.ColumnElemen
             .join(scored, same, isouter=not bounded)
         )
         if wanted.low is not None:
-            statement = statement.where(value >= wanted.low)
+            statement = statement.where(scored.c.value >= wanted.low)
         if wanted.high is not None:
-            statement = statement.where(value <= wanted.high)
+            statement = statement.where(scored.c.value <= wanted.high)
     else:
         statement = _plain()
     for column, asked in (
