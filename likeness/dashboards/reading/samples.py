@@ -1,6 +1,6 @@
 """Samples and their scores as pages want them: some rows at a time, never a whole table."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -123,19 +123,18 @@ def people(connection: Connection, begins: str = "") -> tuple[str, ...]:
     return tuple(connection.scalars(names.order_by(c.c.identity).limit(_CHOICES)))
 
 
-def current(reward: str) -> sa.Subquery:
-    """Select the latest value of a reward for each clip and condition."""
-    rows = (
-        sa.select(sa.func.max(r.c.row).label("row"))
-        .where(r.c.reward == reward, r.c.condition.is_not(None))
-        .group_by(r.c.clip, r.c.condition)
-        .subquery()
-    )
-    return (
-        sa.select(r.c.clip, r.c.condition, r.c.value, r.c.reason)
-        .join(rows, rows.c.row == r.c.row)
-        .subquery("current")
-    )
+def current(reward: str) -> tuple[Any, sa.ColumnElement[bool]]:
+    """Return the scores and what joins to each sample the latest one of a reward.
+
+    The text added to names keeps SQLite from going through all scores of the reward for each
+    sample: it is to look up the sample's own few.
+    """
+    mine, newer = r.alias("mine"), r.alias("newer")
+    same = (newer.c.clip == mine.c.clip) & (newer.c.condition == mine.c.condition)
+    later = (newer.c.reward.concat("") == reward) & (newer.c.row > mine.c.row)
+    superseded = sa.select(newer.c.row).where(same, later).exists()
+    of_sample = (mine.c.clip == s.c.clip) & (mine.c.condition == s.c.condition)
+    return mine, of_sample & (mine.c.reward.concat("") == reward) & ~superseded
 
 
 def find(
@@ -154,9 +153,10 @@ def find(
 
 def count(connection: Connection, wanted: Wanted) -> int:
     """Count the samples that are looked for."""
+    if wanted.low is None and wanted.high is None:
+        wanted = replace(wanted, reward="")
     statement, _ = _asked(wanted)
-    narrow = statement.with_only_columns(s.c.id, maintain_column_froms=True)
-    return connection.scalar(sa.select(sa.func.count()).select_from(narrow.subquery())) or 0
+    return connection.scalar(sa.select(sa.func.count()).select_from(statement.subquery())) or 0
 
 
 def made_with(connection: Connection, sample: str, *, most: int = 4) -> Made:
@@ -219,19 +219,19 @@ def _plain() -> sa.Select[*tuple[Any, ...]]:
 def _asked(wanted: Wanted) -> tuple[sa.Select[*tuple[Any, ...]], sa.ColumnElement[Any] | None]:
     value: sa.ColumnElement[Any] | None = None
     if wanted.reward:
-        scored = current(wanted.reward)
+        scored, same = current(wanted.reward)
         value = scored.c.value
-        same = (scored.c.clip == s.c.clip) & (scored.c.condition == s.c.condition)
         bounded = wanted.low is not None or wanted.high is not None
         statement = (
             sa.select(*_columns(), scored.c.value, scored.c.reason)
+            .select_from(s)
             .join(c, c.c.id == s.c.clip)
             .join(scored, same, isouter=not bounded)
         )
         if wanted.low is not None:
-            statement = statement.where(value >= wanted.low)
+            statement = statement.where(scored.c.value >= wanted.low)
         if wanted.high is not None:
-            statement = statement.where(value <= wanted.high)
+            statement = statement.where(scored.c.value <= wanted.high)
     else:
         statement = _plain()
     for column, asked in (

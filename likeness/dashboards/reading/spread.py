@@ -42,10 +42,10 @@ class Dot:
 
 def histogram(connection: Connection, reward: str, checkpoints: tuple[str, ...]) -> Histogram:
     """Count the values of a reward in even bins, by checkpoint."""
-    scored, s = current(reward), tables.samples
-    same = (scored.c.clip == s.c.clip) & (scored.c.condition == s.c.condition)
+    (scored, same), s = current(reward), tables.samples
     rows = (
         sa.select(scored.c.value, s.c.checkpoint)
+        .select_from(s)
         .join(scored, same)
         .where(s.c.checkpoint.in_(checkpoints))
         .cte()
