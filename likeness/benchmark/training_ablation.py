@@ -76,7 +76,7 @@ def losses_study(
     ]
     parts = [improves(change(board, metric, name, plain)) for name, metric in asked]
     named = [
-        replace(part, said=f"with {name.replace('_', ' ')}, {part.said}")
+        replace(part, said=f"{name.replace('_', ' ')}: {part.said}")
         for (name, _), part in zip(asked, parts, strict=True)
     ]
     return Ablation(
