@@ -63,7 +63,15 @@ def served(serving: Callable[..., Any], filled: Filled) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(autouse=True)
+def main_module() -> Iterator[None]:
+    """Put `__main__` back, which running a page replaces: processes begun later would import it."""
+    mine = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = mine
+
+
+@pytest.fixture(scope="module")  # no longer: other modules open browsers of their own
 def browser() -> Iterator[Any]:
     sync = pytest.importorskip("playwright.sync_api") if not os.environ.get("CI") else None
     if sync is None:
